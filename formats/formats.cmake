@@ -1,0 +1,5 @@
+find_package(nlohmann_json REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+propane_library(formats DEPS propane_base nlohmann_json::nlohmann_json ZLIB::ZLIB PkgConfig::ZSTD)
