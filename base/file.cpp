@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -18,6 +19,14 @@ namespace {
 [[noreturn]] void fail_errno(const Path& path, const char* what) {
   const int error = errno;
   fail("{}: cannot {}: {}", path.string(), what, std::strerror(error));
+}
+
+// Asks that what was written survives a power cut. Pipes and devices have nothing to flush and say EINVAL.
+bool flush_to_disk(int fd) {
+#if defined(F_FULLFSYNC)
+  if (::fcntl(fd, F_FULLFSYNC) == 0) return true;  // macOS: fsync alone stops at the drive's own cache
+#endif
+  return ::fsync(fd) == 0 || errno == EINVAL;
 }
 
 // An open descriptor that closes itself.
@@ -36,6 +45,7 @@ MappedFile::MappedFile(const Path& path) : path_(path) {
   struct stat status;
   if (::fstat(file.fd, &status) != 0) fail_errno(path, "read the size");
   if (S_ISDIR(status.st_mode)) fail("{}: expected a file, found a folder", path.string());
+  if (!S_ISREG(status.st_mode)) fail("{}: expected a file to map, found a pipe or a device", path.string());
   size_ = static_cast<size_t>(status.st_size);
   if (size_ == 0) return;
   void* data = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.fd, 0);
@@ -72,8 +82,9 @@ std::string read_file(const Path& path) {
 }
 
 void write_file_atomically(const Path& path, std::string_view content) {
+  static std::atomic<unsigned> writes{0};  // two threads writing one file each have a temporary of their own
   Path temporary = path;
-  temporary += ".tmp" + std::to_string(::getpid());
+  temporary += fmt::format(".tmp{}-{}", ::getpid(), writes.fetch_add(1));
   try {
     OutputFile file(temporary);
     file.write(content.data(), content.size());
@@ -120,13 +131,14 @@ void OutputFile::write_at(size_t offset, const void* data, size_t bytes) {
 
 void OutputFile::close() {
   if (fd_ < 0) return;
-  if (::fsync(fd_) != 0) fail_errno(path_, "flush to the disk");
+  if (!flush_to_disk(fd_)) fail_errno(path_, "flush to the disk");
   if (::close(std::exchange(fd_, -1)) != 0) fail_errno(path_, "close");
 }
 
 void sync_folder(const Path& folder) {
   Descriptor file{::open(folder.c_str(), O_RDONLY | O_CLOEXEC)};
-  if (file.fd >= 0) ::fsync(file.fd);  // some file systems refuse to sync a folder; the rename itself has succeeded
+  // Some file systems refuse to sync a folder; the rename itself has succeeded.
+  if (file.fd >= 0) flush_to_disk(file.fd);
 }
 
 }  // namespace propane

@@ -32,7 +32,7 @@ inline uint16_t float_to_f16(float value) {
   const uint32_t magnitude = bits & 0x7fffffffu;
   if (magnitude > 0x7f800000u) return static_cast<uint16_t>(sign | 0x7e00u);
   if (magnitude >= 0x477ff000u) return static_cast<uint16_t>(sign | 0x7c00u);  // rounds to at least 65,536
-  if (magnitude < 0x38800000u) {                                              // subnormal half
+  if (magnitude < 0x38800000u) {                                               // subnormal half
     // Adding 0.5 lines the mantissa up so that the float unit itself rounds to a multiple of 2^-24.
     const float shifted = std::bit_cast<float>(magnitude) + 0.5f;
     return static_cast<uint16_t>(sign | (std::bit_cast<uint32_t>(shifted) - 0x3f000000u));

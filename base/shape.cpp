@@ -18,6 +18,12 @@ int64_t Shape::count() const {
   return n;
 }
 
+int64_t Shape::rows() const {
+  int64_t n = 1;
+  for (int i = 0; i + 1 < rank_; ++i) n *= dims_[i];
+  return n;
+}
+
 Shape Shape::with_last(int64_t last) const {
   Shape out = *this;
   out.set(-1, last);

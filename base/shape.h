@@ -27,13 +27,17 @@ class Shape {
     return dims_[i];
   }
   int64_t operator[](int i) const { return dim(i); }
-  void set(int i, int64_t value) { dims_[i < 0 ? i + rank_ : i] = value; }
+  void set(int i, int64_t value) {
+    if (i < 0) i += rank_;
+    assert(i >= 0 && i < rank_);
+    dims_[i] = value;
+  }
 
   // Number of elements; 1 for a scalar (rank 0).
   int64_t count() const;
 
   // Product of all dimensions but the innermost: the rows of the tensor seen as a matrix.
-  int64_t rows() const { return rank_ == 0 ? 1 : count() / (dims_[rank_ - 1] ? dims_[rank_ - 1] : 1); }
+  int64_t rows() const;
 
   // This shape with the innermost dimension replaced.
   Shape with_last(int64_t last) const;

@@ -4,8 +4,8 @@
 
 #include <atomic>
 #include <condition_variable>
-#include <exception>
 #include <cstdint>
+#include <exception>
 #include <mutex>
 #include <thread>
 #include <type_traits>
@@ -29,7 +29,8 @@ class ThreadPool {
   template <typename Body>
   void run(Body&& body) {
     using Plain = std::remove_reference_t<Body>;
-    dispatch([](void* f, int thread) { (*static_cast<Plain*>(f))(thread); }, const_cast<void*>(static_cast<const void*>(&body)));
+    dispatch([](void* f, int thread) { (*static_cast<Plain*>(f))(thread); },
+             const_cast<void*>(static_cast<const void*>(&body)));
   }
 
   // Calls body(begin, end) on contiguous parts of [0, count), at most one a thread; part sizes are multiples of

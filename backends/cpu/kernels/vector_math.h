@@ -1,0 +1,124 @@
+// Elementary functions of vectors, for *.simd.cpp files: within about 2 ulp of the exact value unless said.
+//
+// The polynomials are minimax fits of tools/fit_vector_math.py. No function branches: each lane costs the same
+// whatever its value, and its result never depends on its neighbours.
+#pragma once
+
+#include <utility>
+
+#include "backends/cpu/kernels/simd.h"
+
+namespace propane::cpu::PROPANE_TARGET {
+
+PROPANE_INLINE Vec bits_to_float(IVec bits) { return (Vec)bits; }
+PROPANE_INLINE IVec float_to_bits(Vec x) { return (IVec)x; }
+PROPANE_INLINE Vec abs(Vec x) { return bits_to_float(float_to_bits(x) & broadcast_int(0x7fffffff)); }
+// |magnitude| with the sign of `sign`; magnitude must not be negative.
+PROPANE_INLINE Vec with_sign(Vec magnitude, Vec sign) {
+  return bits_to_float(float_to_bits(magnitude) | (float_to_bits(sign) & broadcast_int(INT32_MIN)));
+}
+
+// {0, 1, 2, ...}
+PROPANE_INLINE IVec iota() {
+  IVec v;
+  for (int i = 0; i < kLanes; ++i) v[i] = i;
+  return v;
+}
+
+// coefficients[0] + coefficients[1]·x + ...
+template <int N>
+PROPANE_INLINE Vec polynomial(Vec x, const float (&coefficients)[N]) {
+  Vec p = broadcast(coefficients[N - 1]);
+  for (int i = N - 2; i >= 0; --i) p = fma(p, x, broadcast(coefficients[i]));
+  return p;
+}
+
+// x rounded to the nearest integer n, |x| < 2^22, and the float 2^n · y by adding n to y's exponent.
+constexpr float kRounder = 0x1.8p23f;
+struct Rounded {
+  Vec value;
+  IVec integer;
+};
+PROPANE_INLINE Rounded round_to_int(Vec x) {
+  const Vec shifted = x + kRounder;
+  return {shifted - kRounder, float_to_bits(shifted) - float_to_bits(broadcast(kRounder))};
+}
+PROPANE_INLINE Vec scale_by_power(Vec y, IVec n) { return bits_to_float(float_to_bits(y) + (n << 23)); }
+
+// 2^x; 0 below 2^-125, infinity from 2^128 on, NaN for NaN.
+PROPANE_INLINE Vec exp2(Vec x) {
+  static constexpr float kPoly[] = {1.0f,           0.693147182f,   0.240226462f,  0.0555032864f,
+                                    0.00961848907f, 0.00133999309f, 0.000153458212f};
+  const Vec bounded = select(x > 128.0f, broadcast(128.0f), x);
+  const Rounded n = round_to_int(bounded);
+  const Vec y = scale_by_power(polynomial(bounded - n.value, kPoly), n.integer);
+  return select(x < -125.0f, Vec{}, y);
+}
+
+// e^x; 0 below 2^-125, infinity from 2^128 on, NaN for NaN.
+PROPANE_INLINE Vec exp(Vec x) {
+  static constexpr float kPoly[] = {1.0f,          1.0f,           0.499999911f, 0.166664109f,
+                                    0.0416682884f, 0.00837564468f, 0.00138358108f};
+  constexpr float kOverflow = 88.72284f, kUnderflow = -86.64340f;  // 128·ln 2 and −125·ln 2
+  const Vec bounded = select(x > kOverflow, broadcast(kOverflow), x);
+  const Rounded n = round_to_int(bounded * 1.44269504f);
+  // ln 2 in two parts: n times the first is exact.
+  const Vec f = (bounded - n.value * 0.693359375f) + n.value * 2.12194440e-4f;
+  const Vec y = scale_by_power(polynomial(f, kPoly), n.integer);
+  return select(x < kUnderflow, Vec{}, select(x > kOverflow, broadcast(__builtin_inff()), y));
+}
+
+// ln x for normal positive x; −infinity for 0.
+PROPANE_INLINE Vec log(Vec x) {
+  static constexpr float kPoly[] = {0.333333105f,  -0.249999866f, 0.200022265f,  -0.16669251f, 0.142186657f,
+                                    -0.123843476f, 0.118729271f,  -0.11789792f, 0.0691545084f};
+  // x = 2^n · m with m in [√½, √2).
+  const IVec shifted = float_to_bits(x) - 0x3f3504f3;
+  const Vec n = __builtin_convertvector(shifted >> 23, Vec);
+  const Vec u = bits_to_float((shifted & broadcast_int(0x7fffff)) + 0x3f3504f3) - 1.0f;
+  const Vec u2 = u * u;
+  Vec y = u2 * u * polynomial(u, kPoly) - n * 2.12194440e-4f;
+  y = y - 0.5f * u2 + u + n * 0.693359375f;
+  return select(x == 0.0f, broadcast(-__builtin_inff()), y);
+}
+
+// 1 / (1 + e^-x)
+PROPANE_INLINE Vec sigmoid(Vec x) { return 1.0f / (1.0f + exp(-x)); }
+
+PROPANE_INLINE Vec tanh(Vec x) {
+  static constexpr float kPoly[] = {-0.333332837f, 0.133314908f, -0.0537434965f, 0.0206505843f, -0.00571704237f};
+  const Vec a = abs(x), z = x * x;
+  const Vec near = a + a * z * polynomial(z, kPoly);
+  const Vec far = 1.0f - 2.0f / (exp(2.0f * a) + 1.0f);
+  return with_sign(select(a < 0.625f, near, far), x);
+}
+
+PROPANE_INLINE Vec erf(Vec x) {
+  static constexpr float kNear[] = {1.12837923f,   -0.376126319f,    0.112836726f,   -0.0268581044f,
+                                    0.00519779744f, -0.000810596626f, 8.21542781e-05f};
+  static constexpr float kFar[] = {0.000180455667f, -1.12954652f,     -0.633273959f,   -0.108372867f,  0.0251902491f,
+                                   -0.00420412654f, 0.000443618716f, -2.24550568e-05f, 8.13374683e-08f};
+  const Vec a = abs(x);
+  const Vec near = a * polynomial(x * x, kNear);
+  const Vec bounded = select(a > 4.0f, broadcast(4.0f), a);  // erf(4) rounds to 1
+  const Vec far = 1.0f - exp(polynomial(bounded, kFar));
+  return with_sign(select(a < 0.95f, near, far), x);
+}
+
+// bf16, the upper half of a float: reading, and writing rounded to nearest even.
+typedef uint16_t HalfVec __attribute__((vector_size(kLanes * 2)));
+typedef uint32_t UVec __attribute__((vector_size(kLanes * 4)));
+PROPANE_INLINE Vec load_bf16(const uint16_t* p) {
+  HalfVec v;
+  std::memcpy(&v, p, sizeof v);
+  return (Vec)(__builtin_convertvector(v, UVec) << 16);
+}
+PROPANE_INLINE void store_bf16(uint16_t* p, Vec x) {
+  const UVec bits = (UVec)x;
+  const UVec nan = (bits >> 16) | 0x40u;
+  const UVec rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+  const HalfVec v = __builtin_convertvector((bits & 0x7fffffffu) > 0x7f800000u ? nan : rounded, HalfVec);
+  std::memcpy(p, &v, sizeof v);
+}
+
+}  // namespace propane::cpu::PROPANE_TARGET
