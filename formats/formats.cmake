@@ -2,4 +2,25 @@ find_package(nlohmann_json REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
-propane_library(formats DEPS propane_base nlohmann_json::nlohmann_json ZLIB::ZLIB PkgConfig::ZSTD)
+
+# Parquet comes with the pyarrow wheel, which carries Arrow's headers and libraries: Debian 12 has no libarrow.
+if(PROPANE_PARQUET)
+  set(arrow_dir ${PROPANE_ARROW_DIR})
+  if(NOT arrow_dir)
+    file(GLOB arrow_dir ${CMAKE_SOURCE_DIR}/.venv-build/lib/python3*/site-packages/pyarrow)
+  endif()
+  file(GLOB arrow_libraries ${arrow_dir}/libarrow.so.* ${arrow_dir}/libarrow.*.dylib)
+  file(GLOB parquet_libraries ${arrow_dir}/libparquet.so.* ${arrow_dir}/libparquet.*.dylib)
+  if(NOT arrow_dir OR NOT arrow_libraries OR NOT parquet_libraries OR NOT EXISTS ${arrow_dir}/include/parquet)
+    message(FATAL_ERROR "Parquet needs the headers and libraries of the pyarrow wheel, found none in "
+                        "\"${arrow_dir}\": run tools/install-arrow.sh, set -DPROPANE_ARROW_DIR=.../site-packages/pyarrow, "
+                        "or leave Parquet out with -DPROPANE_PARQUET=OFF")
+  endif()
+  propane_library(formats DEPS propane_base nlohmann_json::nlohmann_json ZLIB::ZLIB PkgConfig::ZSTD)
+  target_compile_definitions(propane_formats PUBLIC PROPANE_HAS_PARQUET)
+  set_source_files_properties(${CMAKE_SOURCE_DIR}/formats/parquet.cpp PROPERTIES
+                              COMPILE_OPTIONS "SHELL:-isystem ${arrow_dir}/include")
+  target_link_libraries(propane_formats PRIVATE ${parquet_libraries} ${arrow_libraries})
+else()
+  propane_library(formats DEPS propane_base nlohmann_json::nlohmann_json ZLIB::ZLIB PkgConfig::ZSTD EXCLUDE parquet.cpp)
+endif()

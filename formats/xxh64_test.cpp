@@ -36,7 +36,8 @@ TEST(Xxh64, DoesNotDependOnHowTheBytesAreDivided) {
   const std::string bytes = pattern(1000);
   for (size_t step : {1, 3, 8, 31, 32, 33, 100}) {
     Xxh64 hash;
-    for (size_t at = 0; at < bytes.size(); at += step) hash.update(bytes.data() + at, std::min(step, bytes.size() - at));
+    for (size_t at = 0; at < bytes.size(); at += step)
+      hash.update(bytes.data() + at, std::min(step, bytes.size() - at));
     EXPECT_EQ(hash.digest(), xxh64(bytes)) << "in steps of " << step;
   }
 }

@@ -3,6 +3,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <new>
 
@@ -24,33 +25,63 @@ std::string pcre2_message(int code) {
   return reinterpret_cast<const char*>(text);
 }
 
-// The pattern in PCRE2's words: `\s` and `\S` become White_Space.
-std::string translate(std::string_view pattern, RegexDialect dialect) {
-  std::string out;
-  bool interval = false;  // just behind the brace of a quantifier {n,m}
-  for (size_t i = 0; i < pattern.size(); ++i) {
-    const char c = pattern[i];
-    if (c == '\\' && i + 1 < pattern.size()) {
-      const char next = pattern[++i];
-      if (next == 's') out += "\\p{wspace}";
-      else if (next == 'S') out += "\\P{wspace}";
-      else (out += c) += next;
-      interval = false;
-      if ((next == 'p' || next == 'P') && i + 1 < pattern.size() && pattern[i + 1] == '{')
-        while (i + 1 < pattern.size() && (out += pattern[++i], pattern[i] != '}')) {}
-      continue;
+// A pattern piece by piece: an escape (\p{...} included) or one byte, and whether it stands in a [class].
+template <typename Piece>
+void for_each_piece(std::string_view pattern, Piece&& piece) {
+  int depth = 0;
+  for (size_t i = 0; i < pattern.size();) {
+    size_t length = 1;
+    if (pattern[i] == '\\' && i + 1 < pattern.size()) {
+      length = 2;
+      const char kind = pattern[i + 1];
+      if ((kind == 'p' || kind == 'P' || kind == 'x') && i + 2 < pattern.size() && pattern[i + 2] == '{')
+        length = std::min(pattern.find('}', i), pattern.size() - 1) + 1 - i;
     }
-    // Oniguruma reads x{1,3}+ as (?:x{1,3})+, everyone else as possessive; no known tokenizer.json has it.
-    if (dialect == RegexDialect::oniguruma && interval && c == '+')
-      fail("the pattern \"{}\" has an interval followed by '+', whose meaning differs between engines; write "
-           "(?:x{{n,m}})+ or (?>x{{n,m}})", pattern);
-    interval = c == '}';
-    out += c;
+    const std::string_view text = pattern.substr(i, length);
+    // A ']' that opens a class ("[]...", "[^]...") is a member of it.
+    const bool first = i > 0 && (pattern[i - 1] == '[' || (i > 1 && pattern[i - 1] == '^' && pattern[i - 2] == '['));
+    if (text == "]" && depth > 0 && !first) --depth;
+    piece(text, depth > 0);
+    if (text == "[" && depth == 0) ++depth;
+    i += length;
   }
+}
+
+// Oniguruma reads x{1,3}+ as (?:x{1,3})+, everyone else as possessive.
+void refuse_possessive_interval(std::string_view pattern) {
+  bool interval = false;
+  for_each_piece(pattern, [&](std::string_view piece, bool in_class) {
+    if (!in_class && interval && piece == "+")
+      fail("the pattern \"{}\" has an interval followed by '+', whose meaning differs between regex engines; write "
+           "(?:x{{n,m}})+ or (?>x{{n,m}})",
+           pattern);
+    interval = !in_class && piece == "}";
+  });
+}
+
+// The pattern in PCRE2's words: `\s` and `\S` become White_Space.
+std::string to_pcre2(std::string_view pattern) {
+  std::string out;
+  for_each_piece(pattern, [&](std::string_view piece, bool) {
+    if (piece == "\\s") out += "\\p{wspace}";
+    else if (piece == "\\S") out += "\\P{wspace}";
+    else out += piece;
+  });
   return out;
 }
 
 }  // namespace
+
+std::string rust_to_oniguruma(std::string_view pattern) {
+  refuse_possessive_interval(pattern);
+  std::string out;
+  for_each_piece(pattern, [&](std::string_view piece, bool in_class) {
+    if (piece == "$" && !in_class) out += "\\z";
+    else if (piece == "^" && !in_class) out += "\\A";
+    else out += piece;
+  });
+  return out;
+}
 
 struct Regex::Code {
   pcre2_code_8* code = nullptr;
@@ -59,7 +90,8 @@ struct Regex::Code {
 
 Regex::Regex(std::string_view pattern, RegexDialect dialect) : pattern_(pattern), code_(std::make_unique<Code>()) {
   if (!utf8_valid(pattern)) fail("the pattern \"{}\" is not UTF-8", utf8_replace_invalid(pattern));
-  const std::string translated = translate(pattern, dialect);
+  if (dialect == RegexDialect::oniguruma) refuse_possessive_interval(pattern);
+  const std::string translated = to_pcre2(pattern);
   uint32_t options = PCRE2_UTF | PCRE2_UCP | PCRE2_NO_UTF_CHECK | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C;
   if (dialect == RegexDialect::oniguruma) options |= PCRE2_MULTILINE;
   int error = 0;

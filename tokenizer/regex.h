@@ -13,6 +13,10 @@ namespace propane {
 
 enum class RegexDialect { rust, oniguruma };
 
+// A pattern of the Rust dialect in Oniguruma's words (`$` becomes `\z`, `^` becomes `\A`). Throws Error for {n,m}+,
+// which is possessive in one and a repetition of a repetition in the other.
+std::string rust_to_oniguruma(std::string_view pattern);
+
 class Regex {
  public:
   // Throws Error naming the pattern, the offset and what PCRE2 says.

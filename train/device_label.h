@@ -11,9 +11,7 @@ struct DeviceLabel {
   std::string profile;  // of a simulated device, the chip it stands for: "M4"
 
   // "cpu", or "ane:sim=M4 (simulated)": the form for people.
-  std::string str() const {
-    return name + (profile.empty() ? "" : "=" + profile) + (simulated ? " (simulated)" : "");
-  }
+  std::string str() const { return name + (profile.empty() ? "" : "=" + profile) + (simulated ? " (simulated)" : ""); }
 
   bool operator==(const DeviceLabel&) const = default;
 };

@@ -31,8 +31,7 @@ double OutlierWindow::z_score(double value) {
   return variance > 0 ? (value - mean) / std::sqrt(variance) : 0;
 }
 
-Guard::Guard(const GuardOptions& options)
-    : options_(options), loss_(options.window), grad_norm_(options.window) {
+Guard::Guard(const GuardOptions& options) : options_(options), loss_(options.window), grad_norm_(options.window) {
   if (!(options.loss_limit > 0)) fail_usage("loss_limit: expected more than 0, found {}", options.loss_limit);
   if (!(options.spike_z >= 0)) fail_usage("spike_z: expected 0 (off) or more, found {}", options.spike_z);
   if (options.window < 2) fail_usage("spike_window: expected at least 2 steps, found {}", options.window);
@@ -42,8 +41,8 @@ GuardVerdict Guard::check(int64_t step, double loss, double grad_norm, const Ten
   using Kind = GuardVerdict::Kind;
   if (!std::isfinite(loss)) return {Kind::stop, fmt::format("step {}: the loss is {}{}", step, loss, culprit(norms))};
   if (!std::isfinite(grad_norm))
-    return {Kind::stop, fmt::format("step {}: the gradient norm is {} at loss {:.4f}{}", step, grad_norm, loss,
-                                    culprit(norms))};
+    return {Kind::stop,
+            fmt::format("step {}: the gradient norm is {} at loss {:.4f}{}", step, grad_norm, loss, culprit(norms))};
   if (loss > options_.loss_limit)
     return {Kind::stop, fmt::format("step {}: the loss is {:.4g}, beyond the limit of {}{}", step, loss,
                                     options_.loss_limit, culprit(norms))};

@@ -18,7 +18,8 @@ void on_signal(int signal) {
   int none = 0;
   if (first_signal.compare_exchange_strong(none, signal)) return;
   // The cursor leaves the live progress line, so that the shell's prompt does not start inside it.
-  if (::isatty(STDERR_FILENO)) [[maybe_unused]] const ssize_t n = ::write(STDERR_FILENO, "\n", 1);
+  if (::isatty(STDERR_FILENO)) [[maybe_unused]]
+    const ssize_t n = ::write(STDERR_FILENO, "\n", 1);
   ::_exit(128 + signal);
 }
 

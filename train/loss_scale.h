@@ -11,7 +11,7 @@ namespace propane::train {
 struct LossScaleOptions {
   double initial = 65536;
   double min = 1;
-  double max = 16777216;         // 2^24
+  double max = 16777216;           // 2^24
   int64_t growth_interval = 2000;  // steps without overflow before the scale doubles
 };
 

@@ -58,9 +58,10 @@ std::string metrics_line(const StepMetrics& m) {
 MetricsWriter MetricsWriter::start(const Path& path) {
   std::error_code ignored;
   if (const auto size = std::filesystem::file_size(path, ignored); !ignored && size > 0)
-    fail("{}: expected no metrics yet, found {} bytes of an earlier run; continue it with --resume or choose another "
-         "folder with --out",
-         path.string(), size);
+    fail(
+        "{}: expected no metrics yet, found {} bytes of an earlier run; continue it with --resume or choose another "
+        "folder with --out",
+        path.string(), size);
   return MetricsWriter(path);
 }
 

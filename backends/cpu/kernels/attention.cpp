@@ -30,10 +30,15 @@ void check(const AttentionArgs& args) {
   if (args.head_dim <= 0) fail("attention: expected a positive head_dim, found {}", args.head_dim);
 }
 
+void check_scratch(std::span<std::byte> scratch, size_t needed) {
+  if (scratch.size() < needed)
+    fail("attention: expected {} bytes of scratch memory, found {}", needed, scratch.size());
+}
+
 // Queries of a task: fewer if several heads share its keys, in whole strips of registers.
 int64_t query_block(const AttentionArgs& args) {
   const int64_t group = args.n_head / args.n_kv_head;
-  return std::min(args.q_len, std::clamp<int64_t>(2 * kQueryTile / group / 6 * 6, 24, kQueryTile));
+  return std::min(args.q_len, std::clamp<int64_t>(2 * kQueryBlock / group / 6 * 6, 24, kQueryBlock));
 }
 
 // How the forward pass is cut into tasks: batch × key heads × query blocks, and key tiles if those are few.
@@ -55,10 +60,11 @@ Partition partition_of(const AttentionArgs& args) {
 
 size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
-// The block of a task. The last queries come first: under a causal mask they have the most to do.
+// The block of a task. The blocks of a key head follow one another, so that they find its keys in the cache; the last
+// queries come first, since under a causal mask they have the most to do.
 AttentionBlock block_of(const AttentionArgs& args, const Partition& p, int64_t task) {
-  const int64_t pairs = args.batch * args.n_kv_head, pair = task % pairs;
-  const int64_t q_begin = (p.blocks - 1 - task / pairs) * p.queries;
+  const int64_t pair = task / p.blocks;
+  const int64_t q_begin = (p.blocks - 1 - task % p.blocks) * p.queries;
   AttentionBlock block{pair / args.n_kv_head, pair % args.n_kv_head, q_begin,
                        std::min(args.q_len, q_begin + p.queries), 0, 0};
   const KeyRange seen = visible_keys(args, block.b, block.q_begin, block.q_end);
@@ -84,14 +90,15 @@ size_t attention_scratch_bytes(const AttentionArgs& args) {
   return static_cast<size_t>(threads().size()) * thread + static_cast<size_t>(split_states) * state;
 }
 
-void attention(const AttentionArgs& args, HeadRows<float> o, float* lse, void* scratch) {
+void attention(const AttentionArgs& args, HeadRows<float> o, float* lse, std::span<std::byte> scratch) {
   check(args);
+  check_scratch(scratch, attention_scratch_bytes(args));
   if (args.batch == 0 || args.q_len == 0) return;
   const AttentionKernels& kernels = attention_kernels();
   const Partition p = partition_of(args);
   const size_t state_size = aligned(kernels.state_bytes(args, p.queries));
   const size_t thread_size = state_size + aligned(kernels.scratch_bytes(args));
-  std::byte* memory = static_cast<std::byte*>(scratch);
+  std::byte* memory = scratch.data();
   const auto thread_state = [&](int thread) { return memory + static_cast<size_t>(thread) * thread_size; };
 
   int64_t longest = 0;  // tiles of any block
@@ -139,11 +146,13 @@ size_t attention_grad_scratch_bytes(const AttentionArgs& args) {
   return dots + static_cast<size_t>(threads().size()) * aligned(attention_kernels().grad_scratch_bytes(args));
 }
 
-void attention_grad(const AttentionArgs& args, const AttentionGrads& grads, void* scratch) {
+void attention_grad(const AttentionArgs& args, const AttentionGrads& grads, std::span<std::byte> scratch) {
   check(args);
+  check_scratch(scratch, attention_grad_scratch_bytes(args));
+  if (args.kv_slot) fail("attention: a cache with slots has no gradient");
   const AttentionKernels& kernels = attention_kernels();
-  float* dots = static_cast<float*>(scratch);
-  std::byte* memory = static_cast<std::byte*>(scratch) +
+  float* dots = reinterpret_cast<float*>(scratch.data());
+  std::byte* memory = scratch.data() +
                       aligned(static_cast<size_t>(args.batch * args.n_head * args.q_len) * sizeof(float));
   const size_t thread_size = aligned(kernels.grad_scratch_bytes(args));
   const auto thread_scratch = [&](int thread) { return memory + static_cast<size_t>(thread) * thread_size; };

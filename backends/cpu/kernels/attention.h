@@ -14,6 +14,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace propane::cpu {
 
@@ -46,6 +47,7 @@ struct AttentionArgs {
   const int32_t* q_pos = nullptr;      // [batch, q_len] the position of each query; null: its index
   const int32_t* doc_start = nullptr;  // [batch, q_len] the first position of the query's document; null: 0
   const int32_t* kv_len = nullptr;     // [batch] rows of k and v in use; null: kv_max. Later rows are never read.
+  const int32_t* kv_slot = nullptr;    // [batch] which batch row of k and v to take; null: the same. Forward only.
 };
 
 struct AttentionGrads {
@@ -57,12 +59,13 @@ struct AttentionGrads {
 
 // Writes o [batch, q_len, n_head, head_dim] and, unless null, lse [batch, n_head, q_len]: the natural logarithm of the
 // softmax's denominator. A query that sees no key gets o = 0 and lse = −infinity.
-// `scratch` holds attention_scratch_bytes(args) bytes, aligned to 64. Throws Error on impossible shapes.
-void attention(const AttentionArgs& args, HeadRows<float> o, float* lse, void* scratch);
+// `scratch` holds attention_scratch_bytes(args) bytes, aligned to 64.
+// Throws Error on impossible shapes or too small a scratch, as attention_grad does.
+void attention(const AttentionArgs& args, HeadRows<float> o, float* lse, std::span<std::byte> scratch);
 size_t attention_scratch_bytes(const AttentionArgs& args);
 
 // The gradients of q, k and v.
-void attention_grad(const AttentionArgs& args, const AttentionGrads& grads, void* scratch);
+void attention_grad(const AttentionArgs& args, const AttentionGrads& grads, std::span<std::byte> scratch);
 size_t attention_grad_scratch_bytes(const AttentionArgs& args);
 
 }  // namespace propane::cpu

@@ -187,8 +187,13 @@ void attention_grad_block(const AttentionArgs& args, const AttentionGrads& grads
         const int64_t head = block.kv_head * group + h, at = (block.b * args.n_head + head) * args.q_len + i;
         copy_tile(args.q.at(block.b, i, head), args.q.row, count, args.head_dim, s.queries, ld);
         copy_tile(grads.d_o.at(block.b, i, head), grads.d_o.row, count, args.head_dim, s.d_o, ld);
+        // The queries that come next (this head's following tile) are fetched while these are computed.
+        const int64_t next = i + count < q_last ? i + count : i;
         for (int64_t r = 0; r < count; r += kRows) {
           const int strip = count - r < kRows ? static_cast<int>(count - r) : kRows;
+          const int64_t ahead = next + r + strip < q_last ? strip : 0;
+          prefetch_rows(args.q.at(block.b, next + r, head), args.q.row, ahead, args.head_dim);
+          prefetch_rows(grads.d_o.at(block.b, next + r, head), grads.d_o.row, ahead, args.head_dim);
           strip_scores(args, s, grads.lse + at, row_dots + at, seen, r, strip, tile);
         }
         if (block.write_dkv) add_key_grads(args, s, seen, count, tile, all.end - tile);

@@ -31,7 +31,6 @@ size_t state_bytes(const AttentionArgs& args, int64_t q_count) {
 struct Scratch {
   float* keys;     // [head_dim, kKeyTile] the tile's keys, transposed
   float* values;   // [kKeyTile, head_dim]
-  float* queries;  // [kQueryTile, head_dim] of one head
   float* scores;   // [kRows, kKeyTile]
   float* sums;     // [kRows, head_dim] probabilities · values
 };
@@ -42,7 +41,6 @@ Scratch scratch_of(const AttentionArgs& args, void* memory) {
   Scratch s;
   s.keys = take(p, args.head_dim * key_ld);
   s.values = take(p, kKeyTile * ld);
-  s.queries = take(p, kQueryTile * ld);
   s.scores = take(p, kRows * key_ld);
   s.sums = take(p, kRows * ld);
   return s;
@@ -50,7 +48,7 @@ Scratch scratch_of(const AttentionArgs& args, void* memory) {
 
 size_t scratch_bytes(const AttentionArgs& args) {
   const int64_t ld = tile_ld(args.head_dim), key_ld = tile_ld(kKeyTile);
-  return static_cast<size_t>((args.head_dim + kRows) * key_ld + (kKeyTile + kQueryTile + kRows) * ld) * sizeof(float);
+  return static_cast<size_t>((args.head_dim + kRows) * key_ld + (kKeyTile + kRows) * ld) * sizeof(float);
 }
 
 // Adds a tile's unnormalised output to a row's. With fma() spelt out, so that every caller gets the same bits.
@@ -91,13 +89,13 @@ PROPANE_INLINE Softmax exponentials(float* scores, float log2_scale, int64_t fro
 }
 
 // One strip of rows against one tile of keys.
-void strip_forward(const AttentionArgs& args, const Scratch& s, const float* queries, int64_t query_ld, const float* values,
+void strip_forward(const AttentionArgs& args, const Scratch& s, const float* queries, const float* values,
                    int64_t value_ld, const KeyRange* seen, int rows, int64_t tile, const State& state, int64_t row) {
   const int64_t columns = round_up(args.head_dim, kLanes), key_ld = tile_ld(kKeyTile);
   const KeyRange all = hull(seen, rows, tile, tile + kKeyTile);
   if (all.begin == all.end) return;
   const int64_t from = (all.begin - tile) / kLanes * kLanes, end = all.end - tile, to = round_up(end, kLanes);
-  strip_product(rows, to - from, args.head_dim, queries, query_ld, 1, s.keys + from, key_ld, s.scores + from, key_ld,
+  strip_product(rows, to - from, args.head_dim, queries, args.q.row, 1, s.keys + from, key_ld, s.scores + from, key_ld,
                 false);
   Softmax softmax[kRows];
   const float log2_scale = args.scale * kLog2E;
@@ -124,42 +122,44 @@ void strip_forward(const AttentionArgs& args, const Scratch& s, const float* que
 
 void accumulate(const AttentionArgs& args, const AttentionBlock& block, void* state_memory, void* scratch_memory) {
   const int64_t group = args.n_head / args.n_kv_head, count = block.q_end - block.q_begin, rows = group * count;
+  const int64_t kv_b = kv_row(args, block.b);
   const State state = state_of(args, count, state_memory);
   const Scratch s = scratch_of(args, scratch_memory);
   std::memset(state.output, 0, static_cast<size_t>(rows * state.ld) * sizeof(float));
   std::memset(state.denominator, 0, static_cast<size_t>(rows) * sizeof(float));
   for (int64_t r = 0; r < rows; ++r) state.largest[r] = kNoScore;
 
-  KeyRange seen[kQueryTile];
+  KeyRange seen[kQueryBlock];
   for (int64_t i = 0; i < count; ++i) seen[i] = visible_keys(args, block.b, block.q_begin + i);
   const int64_t ld = tile_ld(args.head_dim);
   // A few rows, as in decoding, read the values in place: a copy would cost more than it saves.
   const bool copy_values = rows > 4 * kRows || args.head_dim % kLanes != 0;
-  const bool copy_queries = rows > kRows;
   for (int64_t tile = block.tile_begin * kKeyTile; tile < block.tile_end * kKeyTile; tile += kKeyTile) {
     const KeyRange all = hull(seen, static_cast<int>(count), tile, tile + kKeyTile);
     if (all.begin == all.end) continue;
     const int64_t from = (all.begin - tile) / kLanes * kLanes, keys = all.end - tile - from;
-    transpose_tile(args.k.at(block.b, tile + from, block.kv_head), args.k.row, keys, args.head_dim, s.keys + from,
+    transpose_tile(args.k.at(kv_b, tile + from, block.kv_head), args.k.row, keys, args.head_dim, s.keys + from,
                    tile_ld(kKeyTile));
-    const float* values = args.v.at(block.b, tile, block.kv_head);
+    const float* values = args.v.at(kv_b, tile, block.kv_head);
     int64_t value_ld = args.v.row;
     if (copy_values) {
       copy_tile(values + from * args.v.row, args.v.row, keys, args.head_dim, s.values + from * ld, ld);
       values = s.values;
       value_ld = ld;
     }
+    // While this tile is computed the next one comes in, some rows with every strip: their stride defeats the hardware.
+    const KeyRange next = hull(seen, static_cast<int>(count), tile + kKeyTile, tile + 2 * kKeyTile);
+    const int64_t share = (next.end - next.begin) / (group * ((count + kRows - 1) / kRows)) + 1;
+    int64_t coming = next.begin;
     for (int64_t h = 0; h < group; ++h) {
       const float* queries = args.q.at(block.b, block.q_begin, block.kv_head * group + h);
-      int64_t query_ld = args.q.row;
-      if (copy_queries) {
-        copy_tile(queries, query_ld, count, args.head_dim, s.queries, ld);
-        queries = s.queries;
-        query_ld = ld;
-      }
       for (int64_t i = 0; i < count; i += kRows) {
         const int strip = count - i < kRows ? static_cast<int>(count - i) : kRows;
-        strip_forward(args, s, queries + i * query_ld, query_ld, values, value_ld, seen + i, strip, tile, state,
+        const int64_t ahead = next.end - coming < share ? next.end - coming : share;
+        prefetch_rows(args.k.at(kv_b, coming, block.kv_head), args.k.row, ahead, args.head_dim);
+        prefetch_rows(args.v.at(kv_b, coming, block.kv_head), args.v.row, ahead, args.head_dim);
+        coming += ahead;
+        strip_forward(args, s, queries + i * args.q.row, values, value_ld, seen + i, strip, tile, state,
                       h * count + i);
       }
     }

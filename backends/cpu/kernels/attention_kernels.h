@@ -5,8 +5,9 @@
 
 namespace propane::cpu {
 
-constexpr int64_t kKeyTile = 128;  // keys that share a softmax; part of the result's definition
-constexpr int64_t kQueryTile = 96;  // queries a task takes at most
+constexpr int64_t kKeyTile = 128;     // keys that share a softmax; part of the result's definition
+constexpr int64_t kQueryBlock = 192;  // queries of a forward task at most
+constexpr int64_t kQueryTile = 96;    // queries of a backward step
 
 // The keys [begin, end) that a query sees; empty if begin == end.
 struct KeyRange {
@@ -35,6 +36,11 @@ struct KeyRange {
     if (one.end > all.end) all.end = one.end;
   }
   return all.end == 0 ? KeyRange{} : all;
+}
+
+// The batch row of k and v that belongs to a batch row of q.
+[[gnu::always_inline]] inline int64_t kv_row(const AttentionArgs& args, int64_t b) {
+  return args.kv_slot ? args.kv_slot[b] : b;
 }
 
 // A task of the forward pass: some queries of all the heads that share a key head, and a range of key tiles.

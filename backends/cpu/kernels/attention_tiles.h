@@ -5,6 +5,7 @@
 // over k in ascending order: its bits depend on its own row and column only, not on the blocking.
 #pragma once
 
+#include "backends/cpu/kernels/transpose.h"
 #include "backends/cpu/kernels/vector_math.h"
 
 namespace propane::cpu::PROPANE_TARGET {
@@ -75,6 +76,12 @@ PROPANE_INLINE void strip_product(int m, int64_t n, int64_t k, const float* a, i
   }
 }
 
+// Asks for rows of `n` floats, `stride` apart, to be brought into the cache.
+PROPANE_INLINE void prefetch_rows(const float* from, int64_t stride, int64_t rows, int64_t n) {
+  for (int64_t i = 0; i < rows; ++i, from += stride)
+    for (int64_t c = 0; c < n; c += 16) __builtin_prefetch(from + c, 0, 2);
+}
+
 // Copies `rows` rows of `n` floats, `stride` apart, to a tile; columns up to a whole vector become zero.
 PROPANE_INLINE void copy_tile(const float* from, int64_t stride, int64_t rows, int64_t n, float* to, int64_t ld) {
   const int64_t whole = n / kLanes * kLanes;
@@ -82,21 +89,6 @@ PROPANE_INLINE void copy_tile(const float* from, int64_t stride, int64_t rows, i
     for (int64_t c = 0; c < whole; c += kLanes) store(to + c, load(from + c));
     if (whole < n) store(to + whole, load_part(from + whole, static_cast<int>(n - whole)));
   }
-}
-
-// One step of a transposition: exchanges the S-wide off-diagonal blocks of rows a and b.
-template <int S, size_t... I>
-PROPANE_INLINE void exchange(Vec& a, Vec& b, std::index_sequence<I...>) {
-  const Vec low = __builtin_shufflevector(a, b, (I & S ? static_cast<int>(I - S) + kLanes : static_cast<int>(I))...);
-  const Vec high = __builtin_shufflevector(a, b, (I & S ? static_cast<int>(I) + kLanes : static_cast<int>(I + S))...);
-  a = low;
-  b = high;
-}
-template <int S>
-PROPANE_INLINE void exchange_all(Vec (&v)[kLanes]) {
-#pragma GCC unroll 16
-  for (int i = 0; i < kLanes; ++i)
-    if (!(i & S)) exchange<S>(v[i], v[i + S], std::make_index_sequence<kLanes>());
 }
 
 // Transposes `rows` rows of `n` floats, `stride` apart, to a tile of n rows; columns beyond `rows` up to a whole
@@ -112,10 +104,7 @@ PROPANE_INLINE void transpose_tile(const float* from, int64_t stride, int64_t ro
       } else {
         for (int i = 0; i < kLanes; ++i) v[i] = r + i < rows ? load_part(from + (r + i) * stride + c, width) : Vec{};
       }
-      exchange_all<1>(v);
-      exchange_all<2>(v);
-      if constexpr (kLanes > 4) exchange_all<4>(v);
-      if constexpr (kLanes > 8) exchange_all<8>(v);
+      transpose(v);
       for (int i = 0; i < width; ++i) store(to + (c + i) * ld + r, v[i]);
     }
   }

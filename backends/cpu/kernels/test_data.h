@@ -49,17 +49,18 @@ inline double relative_error(std::span<const float> out, std::span<const double>
 
 // Memory aligned to a cache line, filled with NaN so that a kernel that trusts its contents fails; of exactly the size
 // asked for (rounded up to 64 bytes), so that a sanitizer sees what lies beyond.
-class Scratch {
+class ScratchMemory {
  public:
-  explicit Scratch(size_t bytes) : data_(std::aligned_alloc(64, (bytes + 63) / 64 * 64)) {
+  explicit ScratchMemory(size_t bytes) : size_(bytes), data_(std::aligned_alloc(64, (bytes + 63) / 64 * 64)) {
     std::memset(data_, 0xff, bytes);
   }
-  ~Scratch() { std::free(data_); }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  void* data() { return data_; }
+  ~ScratchMemory() { std::free(data_); }
+  ScratchMemory(const ScratchMemory&) = delete;
+  ScratchMemory& operator=(const ScratchMemory&) = delete;
+  std::span<std::byte> span() { return {static_cast<std::byte*>(data_), size_}; }
 
  private:
+  size_t size_;
   void* data_;
 };
 

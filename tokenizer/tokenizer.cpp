@@ -1,0 +1,247 @@
+#include "tokenizer/tokenizer.h"
+
+#include <algorithm>
+#include <mutex>
+
+#include "base/error.h"
+#include "base/threads.h"
+#include "tokenizer/nfc.h"
+#include "tokenizer/rank_file.h"
+#include "tokenizer/tokenizer_json.h"
+#include "tokenizer/utf8.h"
+
+namespace propane {
+
+namespace {
+
+// A text longer than this is cut at safe places and encoded on all threads.
+constexpr size_t kSliceBytes = 256 * 1024;
+
+void check(const TokenizerSpec& spec) {
+  const auto size = static_cast<int64_t>(spec.tokens.size());
+  const auto mergeable = [&](int32_t id) { return id >= 0 && id < size && !spec.tokens[static_cast<size_t>(id)].empty(); };
+  for (const Merge& merge : spec.merges)
+    if (!mergeable(merge.left) || !mergeable(merge.right) || !mergeable(merge.result))
+      fail("merge of rank {}: expected three tokens of the vocabulary, found ids {} + {} = {}", merge.rank, merge.left,
+           merge.right, merge.result);
+  std::vector<const AddedToken*> added;
+  for (const AddedToken& token : spec.added) {
+    if (token.id < 0) fail("added token \"{}\": expected an id of 0 or more, found {}", token.text, token.id);
+    if (!utf8_valid(token.text)) fail("added token of id {}: its text is not UTF-8", token.id);
+    if (token.text.empty()) fail("added token of id {}: its text is empty", token.id);
+    if (mergeable(token.id) && spec.tokens[static_cast<size_t>(token.id)] != token.text)
+      fail("id {} is both the token \"{}\" and the added token \"{}\"", token.id,
+           utf8_replace_invalid(spec.tokens[static_cast<size_t>(token.id)]), token.text);
+    added.push_back(&token);
+  }
+  std::sort(added.begin(), added.end(), [](auto* a, auto* b) { return a->text < b->text; });
+  for (size_t i = 1; i < added.size(); ++i)
+    if (added[i - 1]->text == added[i]->text) fail("the added token \"{}\" is there twice", added[i]->text);
+  std::sort(added.begin(), added.end(), [](auto* a, auto* b) { return a->id < b->id; });
+  for (size_t i = 1; i < added.size(); ++i)
+    if (added[i - 1]->id == added[i]->id)
+      fail("id {} is both the added token \"{}\" and \"{}\"", added[i]->id, added[i - 1]->text, added[i]->text);
+}
+
+std::vector<AddedToken> added_where(const TokenizerSpec& spec, bool normalized) {
+  std::vector<AddedToken> tokens;
+  for (const AddedToken& token : spec.added)
+    if (token.normalized == normalized) tokens.push_back(token);
+  return tokens;
+}
+
+}  // namespace
+
+struct Tokenizer::Impl {
+  // What one thread encodes with.
+  struct Worker {
+    Splitter::Walker walker;
+    Bpe::Encoder encoder;
+    void encode(std::string_view text, std::vector<int32_t>& out) {
+      walker.walk(text, [&](std::span<const std::string_view> chunks) {
+        for (const std::string_view chunk : chunks) encoder.encode(chunk, out);
+      });
+    }
+  };
+
+  // Lends a worker from the pool of idle ones for as long as it lives.
+  class Lease {
+   public:
+    explicit Lease(Impl& impl) : impl_(impl) {
+      {
+        std::lock_guard lock(impl.mutex);
+        if (!impl.idle.empty()) {
+          worker_ = std::move(impl.idle.back());
+          impl.idle.pop_back();
+        }
+      }
+      if (!worker_) worker_.reset(new Worker{Splitter::Walker(impl.splitter), Bpe::Encoder(impl.bpe)});
+    }
+    ~Lease() {
+      std::lock_guard lock(impl_.mutex);
+      impl_.idle.push_back(std::move(worker_));
+    }
+    Lease(const Lease&) = delete;
+    Lease& operator=(const Lease&) = delete;
+    Worker* operator->() { return worker_.get(); }
+
+   private:
+    Impl& impl_;
+    std::unique_ptr<Worker> worker_;
+  };
+
+  explicit Impl(TokenizerSpec s)
+      : spec((check(s), std::move(s))),
+        splitter(spec.split),
+        bpe(spec.tokens, spec.merges, spec.whole_chunk_first),
+        raw_added(added_where(spec, false)),
+        normalized_added(added_where(spec, true)),
+        texts(spec.tokens) {
+    for (const AddedToken& token : spec.added) {
+      const auto id = static_cast<size_t>(token.id);
+      if (id >= texts.size()) texts.resize(id + 1);
+      texts[id] = token.text;
+      if (special.size() < texts.size()) special.resize(texts.size());
+      special[id] = token.special;
+    }
+    special.resize(texts.size());
+    idle.reserve(64);
+  }
+
+  // Encodes text in which no added token is to be found.
+  void encode_plain(std::string_view text, std::vector<int32_t>& out) {
+    std::string spaced;
+    if (spec.add_prefix_space && !text.empty() && text[0] != ' ') text = (spaced = " ").append(text);
+    if (text.size() < 4 * kSliceBytes) return Lease(*this)->encode(text, out);
+    std::vector<std::string_view> slices;
+    for (size_t at = 0; at < text.size();) {
+      const size_t cut = splitter.safe_cut(text, std::min(text.size(), at + kSliceBytes));
+      slices.push_back(text.substr(at, cut - at));
+      at = cut;
+    }
+    std::vector<std::vector<int32_t>> parts(slices.size());
+    threads().parallel_tasks(static_cast<int64_t>(slices.size()), [&](int64_t i, int) {
+      Lease(*this)->encode(slices[static_cast<size_t>(i)], parts[static_cast<size_t>(i)]);
+    });
+    for (const auto& part : parts) out.insert(out.end(), part.begin(), part.end());
+  }
+
+  // Takes out the tokens that `finder` finds and passes the text between them on.
+  template <typename Rest>
+  static void take_out(const AddedTokenFinder& finder, std::string_view text, const AllowedSpecials& allowed,
+                       std::vector<int32_t>& out, Rest&& rest) {
+    size_t at = 0;
+    if (!allowed.empty() && !finder.empty())
+      for (AddedTokenFinder::Match match; (match = finder.find(text, at, allowed)).id >= 0; at = match.end) {
+        if (match.begin > at) rest(text.substr(at, match.begin - at));
+        out.push_back(match.id);
+      }
+    if (at < text.size()) rest(text.substr(at));
+  }
+
+  void encode(std::string_view text, const AllowedSpecials& allowed, std::vector<int32_t>& out) {
+    take_out(raw_added, text, allowed, out, [&](std::string_view piece) {
+      std::string normal;
+      if (spec.nfc && !is_nfc_quick(piece)) piece = normal = to_nfc(piece);
+      take_out(normalized_added, piece, allowed, out, [&](std::string_view plain) { encode_plain(plain, out); });
+    });
+  }
+
+  size_t checked(int32_t id) const {
+    if (id < 0 || static_cast<size_t>(id) >= texts.size())
+      fail("token id {}: expected one in [0, {})", id, texts.size());
+    return static_cast<size_t>(id);
+  }
+
+  const TokenizerSpec spec;
+  const Splitter splitter;
+  const Bpe bpe;
+  const AddedTokenFinder raw_added, normalized_added;
+  std::vector<std::string> texts;  // by id: bytes of mergeable tokens, text of added ones
+  std::vector<bool> special;
+  std::mutex mutex;
+  std::vector<std::unique_ptr<Worker>> idle;
+};
+
+Tokenizer::Tokenizer(TokenizerSpec spec) : impl_(std::make_unique<Impl>(std::move(spec))) {}
+Tokenizer::~Tokenizer() = default;
+Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
+Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
+
+Tokenizer Tokenizer::load(const Path& path, const RankFileOptions& options) {
+  const std::string content = read_file(path);
+  const size_t first = content.find_first_not_of(" \t\r\n");
+  if (first == content.npos) fail("{}: expected a tokenizer.json or a tiktoken rank file, found an empty file", path.string());
+  const bool json = content[first] == '{' || content.starts_with("\xEF\xBB\xBF");
+  TokenizerSpec spec = json ? read_tokenizer_json(content, path.string()) : read_rank_file(content, path.string(), options);
+  try {
+    return Tokenizer(std::move(spec));
+  } catch (const Error& error) {
+    fail("{}: {}", path.string(), error.what());
+  }
+}
+
+void Tokenizer::save(const Path& path) const { write_file_atomically(path, write_tokenizer_json(impl_->spec)); }
+
+void Tokenizer::save_ranks(const Path& path) const { write_file_atomically(path, write_rank_file(impl_->spec)); }
+
+int Tokenizer::vocab_size() const { return static_cast<int>(impl_->texts.size()); }
+
+std::vector<int32_t> Tokenizer::encode(std::string_view text, const AllowedSpecials& allowed) const {
+  std::vector<int32_t> out;
+  impl_->encode(text, allowed, out);
+  return out;
+}
+
+void Tokenizer::encode_to(std::string_view text, const AllowedSpecials& allowed, std::vector<int32_t>& out) const {
+  impl_->encode(text, allowed, out);
+}
+
+std::vector<std::vector<int32_t>> Tokenizer::encode_batch(std::span<const std::string_view> texts,
+                                                          const AllowedSpecials& allowed) const {
+  std::vector<std::vector<int32_t>> out(texts.size());
+  // Long texts are spread over the threads one by one, the short ones then in parallel.
+  const auto is_long = [&](size_t i) { return texts[i].size() >= 4 * kSliceBytes; };
+  for (size_t i = 0; i < texts.size(); ++i)
+    if (is_long(i)) impl_->encode(texts[i], allowed, out[i]);
+  threads().parallel_tasks(static_cast<int64_t>(texts.size()), [&](int64_t task, int) {
+    const auto i = static_cast<size_t>(task);
+    if (is_long(i)) return;
+    out[i].reserve(texts[i].size() / 4);
+    impl_->encode(texts[i], allowed, out[i]);
+  });
+  return out;
+}
+
+std::string Tokenizer::decode(std::span<const int32_t> ids) const {
+  std::string out;
+  for (const int32_t id : ids) out += impl_->texts[impl_->checked(id)];
+  return out;
+}
+
+std::string_view Tokenizer::token(int32_t id) const { return impl_->texts[impl_->checked(id)]; }
+
+int Tokenizer::token_bytes(int32_t id) const { return is_special(id) ? 0 : static_cast<int>(token(id).size()); }
+
+int Tokenizer::token_bytes_replaced(int32_t id) const {
+  return is_special(id) ? 0 : static_cast<int>(utf8_replace_invalid(token(id)).size());
+}
+
+bool Tokenizer::is_special(int32_t id) const { return impl_->special[impl_->checked(id)]; }
+
+std::optional<int32_t> Tokenizer::special_id(std::string_view text) const {
+  for (const AddedToken& token : impl_->spec.added)
+    if (token.text == text) return token.id;
+  return std::nullopt;
+}
+
+std::optional<int32_t> Tokenizer::bos_id() const {
+  if (!impl_->spec.prefix.empty()) return impl_->spec.prefix.front();
+  for (const char* name : {"<|reserved_0|>", "<|begin_of_text|>", "<|startoftext|>", "<|bos|>", "<s>", "<|endoftext|>"})
+    if (const auto id = special_id(name)) return id;
+  return std::nullopt;
+}
+
+const TokenizerSpec& Tokenizer::spec() const { return impl_->spec; }
+
+}  // namespace propane

@@ -1,0 +1,114 @@
+#include "train/step.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/half.h"
+#include "graph/autodiff.h"
+#include "graph/ops.h"
+#include "graph/passes/passes.h"
+#include "models/model.h"
+
+namespace propane::train {
+
+Graph build_micro_step(const ModelConfig& model, int64_t rows, bool documents) {
+  Graph g;
+  const Trunk trunk = build_trunk(g, model, {rows, model.seq, 0, documents});
+  const Val targets = g.input("targets", {DType::i32, {rows, model.seq}});
+  const Val nats = cross_entropy(g, build_logits(g, model, trunk.x, trunk.head), targets);
+  const Val loss = masked_mean(g, nats, targets);
+  g.output("loss", loss);
+
+  const auto params = parameters(model);
+  std::vector<Val> wanted;
+  for (const Param& p : params) {
+    const Val v = g.find(p.name);
+    if (!v) fail("the model's graph has no parameter '{}'", p.name);
+    wanted.push_back(v);
+  }
+  const Seed seed{loss, g.input("seed", {DType::f64, {1}})};
+  const auto grads = gradients(g, {&seed, 1}, wanted);
+
+  const Val keep = g.input("keep", {DType::f64, {1}});
+  g.set_scope("accumulate");
+  for (size_t i = 0; i < params.size(); ++i) {
+    if (grads[i].empty()) fail("nothing of the loss depends on parameter '{}'", params[i].name);
+    const Val into = g.state(grad_name(params[i].name), g.type(grads[i][0]));
+    for (size_t part = 0; part < grads[i].size(); ++part) accumulate(g, into, grads[i][part], part == 0 ? keep : Val{});
+  }
+  return g;
+}
+
+Graph build_eval(const ModelConfig& model, int64_t rows, bool documents) {
+  Graph g;
+  const Trunk trunk = build_trunk(g, model, {rows, model.seq, 0, documents});
+  const Val targets = g.input("targets", {DType::i32, {rows, model.seq}});
+  g.output("nats", cross_entropy(g, build_logits(g, model, trunk.x, trunk.head), targets));
+  return g;
+}
+
+bool all_take(std::span<Device* const> devices, const Graph& graph, const Node& node) {
+  return std::all_of(devices.begin(), devices.end(), [&](Device* d) { return d->takes(graph, node); });
+}
+
+TrainStep::TrainStep(const RunConfig& config, State& state, std::vector<Device*> devices, int ranks)
+    : optimizer_(config.optimizer),
+      rows_(config.rows),
+      seq_(config.model.seq),
+      accumulate_(config.accumulate),
+      documents_(config.mask_documents),
+      groups_(parameter_groups(config.model, config.optimizer)) {
+  Graph micro = build_micro_step(config.model, config.rows, config.mask_documents);
+  if (config.recompute)
+    checkpoint_activations(micro, [](const std::string& scope) { return scope.starts_with("layers."); });
+  fuse(micro, [&](const Graph& g, const Node& node) { return all_take(devices, g, node); });
+  micro_ = std::make_unique<Plan>(std::move(micro), state, PlanOptions{devices, false});
+  update_ = std::make_unique<Plan>(build_update(groups_, ranks), state, PlanOptions{devices, false});
+  micro_->set("kv_len", std::vector<int32_t>(static_cast<size_t>(rows_), static_cast<int32_t>(seq_)));
+}
+
+double TrainStep::micro_step(const Rows& rows, int64_t micro, double loss_scale) {
+  micro_->set("tokens", rows.tokens);
+  micro_->set("targets", rows.targets);
+  micro_->set("positions", rows.positions);
+  if (documents_) micro_->set("doc_start", rows.doc_start);
+  micro_->set_scalar("seed", loss_scale / static_cast<double>(accumulate_));
+  micro_->set_scalar("keep", micro == 0 ? 0.0 : 1.0);
+  micro_->run();
+  return micro_->read_scalar("loss");
+}
+
+TrainStep::Update TrainStep::update(double lr_multiplier, double progress, int64_t step, double loss_scale) {
+  const double limits[2] = {optimizer_.clip, 1.0 / loss_scale};
+  update_->set("limits", std::span<const double>(limits));
+  for (const Group& group : groups_)
+    update_->set("hyper." + group.name, hyper_values(group, optimizer_, lr_multiplier, progress, step));
+  update_->run();
+  double scale[2];
+  update_->read("grad_scale", std::span<double>(scale));
+  return {std::sqrt(update_->read_scalar("grad_norm2")) / loss_scale, scale[1] != 0.0};
+}
+
+void initialize_parameters(const ModelConfig& model, uint64_t seed, State& state, Device& device) {
+  for (const Param& p : parameters(model)) {
+    state.get(p.name, {p.dtype, p.shape}, device);
+    const size_t n = static_cast<size_t>(p.shape.count());
+    std::vector<double> values(n);
+    initialize(p, seed, values.data());
+    if (p.dtype == DType::f64) {
+      state.set(p.name, values.data());
+    } else if (p.dtype == DType::f32) {
+      state.set(p.name, std::vector<float>(values.begin(), values.end()).data());
+    } else if (p.dtype == DType::bf16) {
+      std::vector<uint16_t> bits(n);
+      for (size_t i = 0; i < n; ++i) bits[i] = float_to_bf16(static_cast<float>(values[i]));
+      state.set(p.name, bits.data());
+    } else {
+      fail("parameter '{}' cannot be initialised as {}", p.name, dtype_name(p.dtype));
+    }
+  }
+}
+
+}  // namespace propane::train
