@@ -19,7 +19,7 @@ if(PROPANE_PARQUET)
   propane_library(formats DEPS propane_base nlohmann_json::nlohmann_json ZLIB::ZLIB PkgConfig::ZSTD)
   target_compile_definitions(propane_formats PUBLIC PROPANE_HAS_PARQUET)
   set_source_files_properties(${CMAKE_SOURCE_DIR}/formats/parquet.cpp PROPERTIES
-                              COMPILE_OPTIONS "SHELL:-isystem ${arrow_dir}/include")
+                              COMPILE_OPTIONS "-isystem;${arrow_dir}/include")
   target_link_libraries(propane_formats PRIVATE ${parquet_libraries} ${arrow_libraries})
 else()
   propane_library(formats DEPS propane_base nlohmann_json::nlohmann_json ZLIB::ZLIB PkgConfig::ZSTD EXCLUDE parquet.cpp)

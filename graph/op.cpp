@@ -12,6 +12,11 @@ const Type& OpCall::type(int i) const {
   return graph.type(node.inputs[static_cast<size_t>(i)]);
 }
 
+int64_t OpCall::last_axis(int i) const {
+  if (shape(i).rank() == 0) fail("{}: input {} must have at least one axis, found {}", node.op->name, i, type(i).str());
+  return shape(i).dim(-1);
+}
+
 void OpCall::arity(int least, int most) const {
   const int n = static_cast<int>(node.inputs.size());
   if (n < least || n > most) fail("{}: expected {} to {} inputs, found {}", node.op->name, least, most, n);

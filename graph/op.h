@@ -18,6 +18,7 @@ struct OpCall {
   bool has(int i) const { return i < static_cast<int>(node.inputs.size()) && node.inputs[static_cast<size_t>(i)]; }
   const Type& type(int i) const;  // throws when the input was left out
   const Shape& shape(int i) const { return type(i).shape; }
+  int64_t last_axis(int i) const;  // throws when the input is a scalar of rank 0
   void arity(int least, int most) const;
   void require(bool condition, std::string_view what) const;  // "linear: the input's last axis ..., found f32[2, 3]"
   void same_shape(int a, int b) const;

@@ -43,8 +43,8 @@ void ModelConfig::validate() const {
     fail_usage(
         "[model] gpt2 needs n_head·head_dim = dim and n_kv_head = n_head, found {}·{} for dim {} and {} key heads",
         n_head, head_dim, dim, n_kv_head);
-  if (family == Family::gpt && dim < 32)
-    fail_usage("[model] gpt's value gates read 32 channels; dim must be at least 32, found {}", dim);
+  if (family == Family::gpt && dim < gate_channels)
+    fail_usage("[model] dim must be at least gate_channels, found {} and {}", dim, gate_channels);
   for (char kind : window_pattern)
     if (kind != 'S' && kind != 'L') fail_usage("[model] window_pattern is made of S and L, found '{}'", window_pattern);
 }
@@ -79,6 +79,7 @@ ModelConfig read_model_config(TomlReader& t) {
     c.hidden = t.integer("hidden", 4 * c.dim, 1, kMost);
     c.norm_eps = t.real("norm_eps", 1.1920929e-7, 0, 1);
     c.softcap = t.real("softcap", 15.0, 0, 1e6);
+    c.gate_channels = t.integer("gate_channels", 32, 1, kMost);
     c.window_pattern = t.text("window_pattern", "SSSL");
     c.short_window = t.integer("short_window", c.seq / 2 + 1, 1, kMost);
     const std::string table = t.choice("embedding_dtype", "f32", {"f32", "bf16"});
@@ -133,6 +134,7 @@ std::string model_config_toml(const ModelConfig& c) {
   if (c.family == Family::gpt) {
     line("window_pattern", toml_quote(c.window_pattern));
     line("short_window", c.short_window);
+    line("gate_channels", c.gate_channels);
     line("embedding_dtype", toml_quote(dtype_name(c.embedding_dtype)));
   } else {
     line("tied", c.tied);

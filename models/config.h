@@ -45,6 +45,7 @@ struct ModelConfig {
   // gpt
   std::string window_pattern = "SSSL";  // tiled over the layers, the last always L
   int64_t short_window = 0;             // visible keys of an S layer, the query's own included; 0: seq/2 + 1
+  int64_t gate_channels = 32;           // channels that the value embeddings' gates read
 
   // Visible keys of a layer, 0 for all.
   int64_t window(int64_t layer) const;

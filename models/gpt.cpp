@@ -31,7 +31,8 @@ Trunk build_gpt(Graph& g, const ModelConfig& config, const BuildOptions& options
     Val v = b.heads(linear(g, n, b.param(at + "attn.v", {c.kv_dim(), c.dim})), c.n_kv_head);
     if (c.has_value_embedding(i)) {
       const Val ve = b.heads(embedding(g, g.state(at + "attn.ve", value_table), b.tokens), c.n_kv_head);
-      const Val gate = linear(g, slice_last(g, n, 0, 32), b.param(at + "attn.ve_gate", {c.n_kv_head, 32}));
+      const Val gate =
+          linear(g, slice_last(g, n, 0, c.gate_channels), b.param(at + "attn.ve_gate", {c.n_kv_head, c.gate_channels}));
       v = value_gate(g, v, ve, gate);
     }
     q = norm(b.rotate(q, true));
@@ -63,7 +64,7 @@ std::vector<Param> gpt_parameters(const ModelConfig& c) {
     list.push_back({at + "attn.v", c.dtype, {c.kv_dim(), c.dim}, ParamKind::matrix, in});
     if (c.has_value_embedding(i)) {
       list.push_back({at + "attn.ve", table, {c.vocab, c.kv_dim()}, ParamKind::value_embedding, in});
-      list.push_back({at + "attn.ve_gate", c.dtype, {c.n_kv_head, 32}, ParamKind::matrix, zero});
+      list.push_back({at + "attn.ve_gate", c.dtype, {c.n_kv_head, c.gate_channels}, ParamKind::matrix, zero});
     }
     list.push_back({at + "attn.out", c.dtype, {c.dim, c.q_dim()}, ParamKind::matrix, zero});
     list.push_back({at + "mlp.up", c.dtype, {c.hidden, c.dim}, ParamKind::matrix, in});

@@ -13,6 +13,9 @@ namespace {
 
 constexpr std::string_view kBase64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
+// Longer tokens are refused as damage: looking for all splits of one takes the square of its length.
+constexpr size_t kMaxTokenBytes = 4096;
+
 std::string to_base64(std::string_view bytes) {
   std::string out;
   for (size_t i = 0; i < bytes.size(); i += 3) {
@@ -78,6 +81,8 @@ TokenizerSpec read_rank_file(std::string_view content, const std::string& name, 
     const auto bytes = space == line.npos ? std::nullopt : from_base64(line.substr(0, space));
     if (!bytes)
       fail("{}: line {}: expected a token in base64, a space and its rank, found \"{}\"", name, line_number, excerpt(line));
+    if (bytes->size() > kMaxTokenBytes)
+      fail("{}: line {}: expected a token of at most {} bytes, found {}", name, line_number, kMaxTokenBytes, bytes->size());
     const std::string_view digits = line.substr(space + 1);
     int32_t rank = -1;
     const auto [behind, error] = std::from_chars(digits.data(), digits.data() + digits.size(), rank);

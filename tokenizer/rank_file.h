@@ -20,6 +20,6 @@ std::string write_rank_file(const TokenizerSpec& spec);
 std::vector<Merge> merges_of_ranks(const std::vector<std::string>& tokens);
 
 // Ids beyond this are refused as damage: the largest vocabularies have some 300,000.
-inline constexpr int32_t kMaxTokenId = (1 << 22) - 1;
+inline constexpr int32_t kMaxTokenId = (1 << 21) - 1;
 
 }  // namespace propane

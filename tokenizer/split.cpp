@@ -1,7 +1,9 @@
 #include "tokenizer/split.h"
 
+#include <algorithm>
 #include <array>
 #include <optional>
+#include <utility>
 
 #include "base/error.h"
 #include "tokenizer/scanner.h"

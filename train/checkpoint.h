@@ -18,10 +18,10 @@ namespace propane::train {
 
 struct CheckpointContents {
   int64_t step = 0;
-  std::span<const TensorToWrite> model;
-  std::span<const TensorToWrite> optimizer;
+  std::span<const TensorToWrite> model = {};
+  std::span<const TensorToWrite> optimizer = {};
   std::string_view state = "{}";  // a JSON object: data position, random state, schedules, elapsed budget, ...
-  DeviceLabel device;
+  DeviceLabel device = {};
 };
 
 // The writer's side of a run's checkpoints/ folder; one at a time a folder, in one process (a lock sees to it).
@@ -70,7 +70,7 @@ std::optional<BestCheckpoint> best_checkpoint(const Path& folder);
 struct Checkpoint {
   Path folder;
   int64_t step = 0;
-  DeviceLabel device;
+  DeviceLabel device = {};
   std::string state;  // the JSON object given to save()
   SafetensorsFile model;
   std::optional<SafetensorsFile> optimizer;

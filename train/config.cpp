@@ -35,6 +35,7 @@ OptimizerConfig read_optimizer(TomlReader& t) {
     o.embedding_lr_factor = t.real("embedding_lr_factor", 1, 0, 1e6);
     o.matrix_lr_factor = t.real("matrix_lr_factor", 1, 0, 1e6);
     o.norm_lr_factor = t.real("norm_lr_factor", 1, 0, 1e6);
+    o.decay_embeddings = t.boolean("decay_embeddings", true);
   }
   return o;
 }
@@ -127,6 +128,7 @@ std::string run_config_toml(const RunConfig& c) {
     real("embedding_lr_factor", o.embedding_lr_factor);
     real("matrix_lr_factor", o.matrix_lr_factor);
     real("norm_lr_factor", o.norm_lr_factor);
+    line("decay_embeddings", o.decay_embeddings);
   }
   out += "\n[schedule]\n";
   line("kind", toml_quote(schedule_kind_name(c.schedule.kind)));

@@ -29,6 +29,7 @@ struct OptimizerConfig {
   // kind = adamw: one rate, with factors for some tensors (Rustane's groups).
   double lr = 3e-4;
   double embedding_lr_factor = 1, matrix_lr_factor = 1, norm_lr_factor = 1;
+  bool decay_embeddings = true;  // as llm.c does; Rustane does not
 };
 
 enum class Packing { best_fit, autoresearch };

@@ -40,7 +40,7 @@ struct GuardVerdict {
     stop,   // the run is lost
   };
   Kind kind = Kind::ok;
-  std::string message;  // one sentence that names the step and, for stop, the first tensor that is not finite
+  std::string message = {};  // one sentence that names the step and, for stop, the first tensor that is not finite
 };
 
 class Guard {

@@ -16,19 +16,19 @@
 namespace propane::train {
 
 struct StepMetrics {
-  int64_t step = 0;           // updates done, this one included: the first line is step 1
-  double loss = 0;            // mean cross-entropy of the step's tokens, nats; NaN and infinities are written as null
-  double lr = 0;              // learning rate, or its multiplier where groups have their own
-  double grad_norm = 0;       // global norm before clipping
-  int64_t tokens = 0;         // trained on since the start of the run
-  double tok_per_s = 0;       // of this step; on a simulated device the host's, written as host_tok_per_s
-  std::optional<double> mfu;  // model FLOPs utilisation in [0, 1]; absent when the peak is unknown or simulated
-  double progress = 0;        // share of the budget used before this step, in [0, 1]; what the schedules saw
-  double seconds = 0;         // counted training time since the start of the run
-  std::optional<double> val_loss;           // nats a token, on steps that evaluated
-  std::optional<double> val_bpb;            // bits a byte, likewise
-  std::map<std::string, double> predicted;  // a cost model's values: {"tok_per_s", x} is written as predicted_tok_per_s
-  DeviceLabel device;
+  int64_t step = 0;      // updates done, this one included: the first line is step 1
+  double loss = 0;       // mean cross-entropy of the step's tokens, nats; NaN and infinities are written as null
+  double lr = 0;         // learning rate, or its multiplier where groups have their own
+  double grad_norm = 0;  // global norm before clipping
+  int64_t tokens = 0;    // trained on since the start of the run
+  double tok_per_s = 0;  // of this step; on a simulated device the host's, written as host_tok_per_s
+  std::optional<double> mfu = {};  // model FLOPs utilisation in [0, 1]; absent when the peak is unknown or simulated
+  double progress = 0;             // share of the budget used before this step, in [0, 1]; what the schedules saw
+  double seconds = 0;              // counted training time since the start of the run
+  std::optional<double> val_loss = {};  // nats a token, on steps that evaluated
+  std::optional<double> val_bpb = {};   // bits a byte, likewise
+  std::map<std::string, double> predicted = {};  // a cost model's: {"tok_per_s", x} is written as predicted_tok_per_s
+  DeviceLabel device = {};
 };
 
 // The line, without its newline: one JSON object, numbers in the shortest form that reads back to the same bits.

@@ -64,7 +64,7 @@ std::vector<Group> adamw_groups(const std::vector<Param>& params, const Optimize
   };
   adam("matrix", o.matrix_lr_factor, o.weight_decay);
   adam("head", 1.0, o.weight_decay);
-  adam("embedding", o.embedding_lr_factor, 0.0);
+  adam("embedding", o.embedding_lr_factor, o.decay_embeddings ? o.weight_decay : 0.0);
   adam("vector", o.norm_lr_factor, 0.0);
   for (const Param& p : params) {
     const bool embedding = p.kind == ParamKind::embedding || p.kind == ParamKind::value_embedding;

@@ -76,6 +76,7 @@ eps = 1e-10
 weight_decay = 0.2
 decay_to_zero = false
 embedding_lr_factor = 26.0
+decay_embeddings = false
 clip = 0
 [schedule]
 kind = "autoresearch"
@@ -192,6 +193,7 @@ lr = 3e-4
 weight_decay = 0.1
 matrix_lr_factor = 0.05
 embedding_lr_factor = 5.0
+decay_embeddings = false
 [schedule]
 kind = "cosine"
 warmup_steps = 100

@@ -17,9 +17,9 @@ struct ProgressState {
   int64_t total_steps = 0;  // 0 when the budget is time
   double progress = 0;      // share of the budget used, in [0, 1]
   double loss = 0;
-  std::optional<double> val_bpb;  // the latest
+  std::optional<double> val_bpb = {};  // the latest
   double tok_per_s = 0;
-  std::optional<double> mfu;                                       // in [0, 1]
+  std::optional<double> mfu = {};                                  // in [0, 1]
   double seconds_left = std::numeric_limits<double>::quiet_NaN();  // not finite: unknown
 };
 
@@ -40,7 +40,7 @@ std::string count_text(double value);
 
 struct ProgressOptions {
   int fd = 2;
-  DeviceLabel device;
+  DeviceLabel device = {};
   double plain_seconds = 10;  // in a pipe: a line when so many seconds have passed since the last
   int64_t plain_steps = 0;    // or so many steps; 0: only the seconds count
 };

@@ -40,7 +40,7 @@ double lr_multiplier(const Schedule& s, double p) {
   p = std::clamp(p, 0.0, 1.0);
   if (p < s.warmup) return p / s.warmup;
   // How far the fall has come, 0 before it and 1 at the end of the run.
-  const double fall = s.warmdown > 0 ? std::max(0.0, (p - (1 - s.warmdown)) / s.warmdown) : (p < 1 ? 0.0 : 1.0);
+  const double fall = s.warmdown > 0 ? std::max(0.0, 1 - (1 - p) / s.warmdown) : (p < 1 ? 0.0 : 1.0);
   switch (s.kind) {
     case ScheduleKind::constant: return 1;
     case ScheduleKind::autoresearch: return lerp(1, s.final_fraction, fall);

@@ -11,19 +11,19 @@
 namespace propane::train {
 
 struct RunSummary {
-  std::optional<double> val_bpb;   // bits a byte of the held-out text
-  std::optional<double> val_loss;  // nats a token, likewise
-  double training_seconds = 0;     // counted against the budget
-  double total_seconds = 0;        // from start to end, loading, compiling and evaluation included
-  int64_t peak_memory_bytes = 0;   // of the device; of the process on a CPU
-  std::optional<double> mfu;       // in [0, 1]; absent when the peak is unknown or the device simulated
-  int64_t tokens = 0;              // trained on
+  std::optional<double> val_bpb = {};   // bits a byte of the held-out text
+  std::optional<double> val_loss = {};  // nats a token, likewise
+  double training_seconds = 0;          // counted against the budget
+  double total_seconds = 0;             // from start to end, loading, compiling and evaluation included
+  int64_t peak_memory_bytes = 0;        // of the device; of the process on a CPU
+  std::optional<double> mfu = {};       // in [0, 1]; absent when the peak is unknown or the device simulated
+  int64_t tokens = 0;                   // trained on
   int64_t steps = 0;
   int64_t parameters = 0;
-  int64_t depth = 0;               // layers
-  std::optional<double> xz_bpb;    // what xz -9e needs for the held-out text given the training text, where measured
-  std::optional<double> ppmd_bpb;  // 7z's PPMd of order 8, likewise
-  DeviceLabel device;
+  int64_t depth = 0;                  // layers
+  std::optional<double> xz_bpb = {};  // what xz -9e needs for the held-out text given the training text, where measured
+  std::optional<double> ppmd_bpb = {};  // 7z's PPMd of order 8, likewise
+  DeviceLabel device = {};
 };
 
 // autoresearch's block: a line `---`, then `key:` padded to column 18 and the value, a line each: val_bpb,

@@ -36,9 +36,9 @@ class CpuRequest : public Request {
 const std::unordered_map<std::string_view, Compiled (*)(const cpu::StepView&)>& entries() {
   static const auto table = [] {
     std::unordered_map<std::string_view, Compiled (*)(const cpu::StepView&)> map;
-    for (auto family : {cpu::linear_entries(), cpu::elementwise_entries(), cpu::norm_entries(), cpu::embedding_entries(),
-                        cpu::attention_entries(), cpu::loss_entries(), cpu::optimizer_entries(), cpu::state_entries(),
-                        cpu::collective_entries()})
+    for (auto family : {cpu::linear_entries(), cpu::elementwise_entries(), cpu::norm_entries(),
+                        cpu::embedding_entries(), cpu::attention_entries(), cpu::loss_entries(),
+                        cpu::optimizer_entries(), cpu::state_entries(), cpu::collective_entries()})
       for (const cpu::OpEntry& entry : family) map.emplace(entry.name, entry.compile);
     return map;
   }();
@@ -84,7 +84,8 @@ class CpuDevice : public HostDevice {
     cpu::pack_weight(static_cast<const float*>(source), in, out, in, reinterpret_cast<float*>(destination.host()));
   }
 
-  std::unique_ptr<Request> bind(std::shared_ptr<Executable> executable, std::span<const Span> slots, Span scratch) override {
+  std::unique_ptr<Request> bind(std::shared_ptr<Executable> executable, std::span<const Span> slots,
+                                Span scratch) override {
     return std::make_unique<CpuRequest>(std::move(executable), slots, scratch);
   }
 
@@ -102,7 +103,8 @@ class CpuDevice : public HostDevice {
     for (size_t slot = 0; slot < segment.slots.size(); ++slot) {
       if (!packed[slot]) continue;
       const Shape& w = segment.slots[slot].type.shape;
-      executable->layouts[slot] = {fmt::format("panels.{}", cpu::name(cpu::selected_target())), cpu::packed_weight_bytes(w[0], w[1])};
+      executable->layouts[slot] = {fmt::format("panels.{}", cpu::name(cpu::selected_target())),
+                                   cpu::packed_weight_bytes(w[0], w[1])};
     }
     for (const Segment::Step& step : segment.steps) {
       if (step.op->is_view) continue;
@@ -137,6 +139,8 @@ class CpuDevice : public HostDevice {
 
 }  // namespace
 
-std::shared_ptr<Device> make_cpu_device(std::shared_ptr<Communicator> ranks) { return std::make_shared<CpuDevice>(std::move(ranks)); }
+std::shared_ptr<Device> make_cpu_device(std::shared_ptr<Communicator> ranks) {
+  return std::make_shared<CpuDevice>(std::move(ranks));
+}
 
 }  // namespace propane

@@ -26,7 +26,7 @@ void check_attention(const OpCall& call, int q_pos, int kv_len, int doc_start) {
   call.require(q.rank() == 4 && k.rank() == 4 && k == v,
                "q, k, v must be [batch, len, heads, head_dim], k and v alike");
   call.require(q[0] == k[0] && q[3] == k[3], "q and k must have the same batch and head_dim");
-  call.require(q[2] % k[2] == 0, "the number of query heads must be a multiple of the key heads");
+  call.require(k[2] > 0 && q[2] % k[2] == 0, "the number of query heads must be a multiple of the key heads");
   call.index_type(q_pos);
   call.expect_shape(q_pos, {q[0], q[1]});
   call.index_type(kv_len);
@@ -57,7 +57,9 @@ std::vector<Val> grad_attention(GradientCall& call) {
 std::vector<Type> infer_attention_grad(const OpCall& call) {
   call.arity(8, 9);
   check_attention(call, 6, 7, 8);
+  const Shape& q = call.shape(0);
   call.same_shape(0, 3);
+  call.expect_shape(4, {q[0], q[2], q[1]});
   call.same_shape(0, 5);
   return {call.type(0), call.type(1), call.type(2)};
 }

@@ -22,8 +22,9 @@ std::vector<Type> infer_reduce_scatter(const OpCall& call) {
 std::vector<Type> infer_all_gather(const OpCall& call) {
   call.arity(1, 1);
   Shape s = call.shape(0);
-  call.require(s.rank() >= 1, "expected at least one axis");
-  s.set(0, s[0] * call.node.attrs.integer("ranks"));
+  const int64_t ranks = call.node.attrs.integer("ranks");
+  call.require(s.rank() >= 1 && ranks > 0, "expected at least one axis and at least one rank");
+  s.set(0, s[0] * ranks);
   return {{call.type(0).dtype, s}};
 }
 

@@ -90,8 +90,7 @@ std::vector<Type> infer_value_gate_grad(const OpCall& call) {
 std::vector<Type> infer_slice(const OpCall& call) {
   call.arity(1, 1);
   const int64_t begin = call.node.attrs.integer("begin"), size = call.node.attrs.integer("size");
-  call.require(begin >= 0 && size > 0 && begin + size <= call.shape(0).dim(-1),
-               "the slice must lie inside the last axis");
+  call.require(begin >= 0 && size > 0 && begin + size <= call.last_axis(0), "the slice must lie inside the last axis");
   return {{call.type(0).dtype, call.shape(0).with_last(size)}};
 }
 
@@ -103,7 +102,7 @@ std::vector<Val> grad_slice(GradientCall& call) {
 std::vector<Type> infer_slice_grad(const OpCall& call) {
   call.arity(1, 1);
   const int64_t begin = call.node.attrs.integer("begin"), full = call.node.attrs.integer("full");
-  call.require(begin >= 0 && begin + call.shape(0).dim(-1) <= full, "the slice must lie inside the full axis");
+  call.require(begin >= 0 && begin + call.last_axis(0) <= full, "the slice must lie inside the full axis");
   return {{call.type(0).dtype, call.shape(0).with_last(full)}};
 }
 

@@ -26,9 +26,10 @@ std::vector<Type> infer_embedding_grad(const OpCall& call) {
   call.arity(2, 4);
   call.index_type(0);
   call.require(call.shape(0).count() == call.shape(1).rows(), "one gradient row a token is needed");
-  const Shape table{call.node.attrs.integer("vocab"), call.shape(1).dim(-1)};
+  const Shape table{call.node.attrs.integer("vocab"), call.last_axis(1)};
   if (!call.has(2)) return {{call.type(1).dtype, table}};
   call.expect_shape(2, table);
+  if (call.has(3)) call.expect_shape(3, {1});
   return {};
 }
 

@@ -7,8 +7,7 @@ namespace {
 
 void check_linear(const OpCall& call, int x, int w) {
   call.require(call.shape(w).rank() == 2, "a weight must be [out, in]");
-  call.require(call.shape(x).rank() >= 1 && call.shape(x).dim(-1) == call.shape(w)[1],
-               "the input's last axis must equal the weight's second");
+  call.require(call.last_axis(x) == call.shape(w)[1], "the input's last axis must equal the weight's second");
 }
 
 // An op with an optional `into` writes there and has no output.
@@ -47,7 +46,7 @@ std::vector<Type> infer_linears_grad_x(const OpCall& call) {
   const int n = static_cast<int>(call.node.inputs.size()) / 2;
   call.require(call.node.inputs.size() % 2 == 0, "expected as many output gradients as weights");
   for (int i = 0; i < n; ++i) {
-    call.require(call.shape(n + i).rank() == 2 && call.shape(i).dim(-1) == call.shape(n + i)[0],
+    call.require(call.shape(n + i).rank() == 2 && call.last_axis(i) == call.shape(n + i)[0],
                  "an output gradient's last axis must equal its weight's first");
     call.require(call.shape(n + i)[1] == call.shape(n)[1], "all weights must have the same number of inputs");
     call.require(call.shape(i).rows() == call.shape(0).rows(), "all output gradients must have the same rows");
@@ -59,17 +58,19 @@ std::vector<Type> infer_linear_grad_w(const OpCall& call) {
   call.arity(2, 4);
   call.require(call.shape(0).rows() == call.shape(1).rows(),
                "the output gradient and the input must have the same rows");
-  const Shape w{call.shape(0).dim(-1), call.shape(1).dim(-1)};
+  const Shape w{call.last_axis(0), call.last_axis(1)};
   if (!call.has(2)) return {{call.type(0).dtype, w}};
   call.expect_shape(2, w);
+  if (call.has(3)) call.expect_shape(3, {1});
   return {};
 }
 
 std::vector<Type> infer_column_sum(const OpCall& call) {
   call.arity(1, 3);
-  const Shape b{call.shape(0).dim(-1)};
+  const Shape b{call.last_axis(0)};
   if (!call.has(1)) return {{call.type(0).dtype, b}};
   call.expect_shape(1, b);
+  if (call.has(2)) call.expect_shape(2, {1});
   return {};
 }
 
@@ -84,7 +85,9 @@ std::vector<Type> infer_gated_linear(const OpCall& call) {
 }
 
 std::vector<Type> infer_norm_linears(const OpCall& call) {
-  call.arity(3, 64);
+  call.arity(1, 64);
+  call.require(call.node.inputs.size() > 2, "expected an input, a gain or none, and at least one weight");
+  if (call.has(1)) call.expect_shape(1, {call.last_axis(0)});
   std::vector<Type> out;
   for (int i = 2; i < static_cast<int>(call.node.inputs.size()); ++i) {
     check_linear(call, 0, i);

@@ -25,6 +25,7 @@ std::vector<Type> infer_two_alike(const OpCall& call) {
 
 void check_targets(const OpCall& call, int x, int targets) {
   call.index_type(targets);
+  call.last_axis(x);
   call.require(call.shape(targets).count() == call.shape(x).rows(), "there must be one target a row");
 }
 
@@ -66,7 +67,7 @@ std::vector<Type> infer_masked_mean_grad(const OpCall& call) {
 }
 
 void check_head(const OpCall& call) {
-  call.require(call.shape(1).rank() == 2 && call.shape(0).dim(-1) == call.shape(1)[1],
+  call.require(call.shape(1).rank() == 2 && call.last_axis(0) == call.shape(1)[1],
                "the input's last axis must equal the head weight's second");
   check_targets(call, 0, 2);
 }
@@ -84,6 +85,7 @@ std::vector<Type> infer_head_loss_train(const OpCall& call) {
   const Type nats{call.type(0).dtype, call.shape(2)};
   if (!call.has(4)) return {nats, call.type(0), call.type(1)};
   call.same_shape(1, 4);
+  if (call.has(5)) call.expect_shape(5, {1});
   return {nats, call.type(0)};
 }
 

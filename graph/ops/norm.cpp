@@ -7,7 +7,8 @@ namespace {
 
 std::vector<Type> infer_rms_norm(const OpCall& call) {
   call.arity(1, 2);
-  if (call.has(1)) call.expect_shape(1, {call.shape(0).dim(-1)});
+  const int64_t dim = call.last_axis(0);
+  if (call.has(1)) call.expect_shape(1, {dim});
   return {call.type(0)};
 }
 
@@ -19,14 +20,14 @@ std::vector<Type> infer_rms_norm_grad(const OpCall& call) {
   call.arity(1, 3);
   call.same_shape(0, 2);
   if (!call.has(1)) return {call.type(0)};
-  call.expect_shape(1, {call.shape(0).dim(-1)});
+  call.expect_shape(1, {call.last_axis(0)});
   return {call.type(0), call.type(1)};
 }
 
 std::vector<Type> infer_layer_norm(const OpCall& call) {
   call.arity(2, 3);
-  call.expect_shape(1, {call.shape(0).dim(-1)});
-  if (call.has(2)) call.expect_shape(2, {call.shape(0).dim(-1)});
+  call.expect_shape(1, {call.last_axis(0)});
+  if (call.has(2)) call.expect_shape(2, {call.last_axis(0)});
   return {call.type(0)};
 }
 
@@ -39,7 +40,7 @@ std::vector<Val> grad_layer_norm(GradientCall& call) {
 std::vector<Type> infer_layer_norm_grad(const OpCall& call) {
   call.arity(3, 3);
   call.same_shape(0, 2);
-  call.expect_shape(1, {call.shape(0).dim(-1)});
+  call.expect_shape(1, {call.last_axis(0)});
   return {call.type(0), call.type(1), call.type(1)};
 }
 

@@ -30,6 +30,7 @@ bool writes_all_but_gradients(const Node& node, int input) {
 
 void check_group(const OpCall& call, int64_t hypers) {
   const int n = group_size(call.node);
+  call.require(n > 0, "expected at least one parameter");
   call.arity(4 * n + 2, 4 * n + 2);
   for (int i = 0; i < n; ++i) {
     call.same_shape(i, n + i);
@@ -61,6 +62,7 @@ std::vector<Type> infer_muon(const OpCall& call) {
 std::vector<Type> infer_accumulate(const OpCall& call) {
   call.arity(2, 3);
   call.same_shape(0, 1);
+  if (call.has(2)) call.expect_shape(2, {1});
   return {};
 }
 

@@ -16,19 +16,9 @@
 #include <cstdint>
 #include <span>
 
+#include "backends/cpu/kernels/rows.h"
+
 namespace propane::cpu {
-
-// Head rows within any layout whose innermost dimension is contiguous: a packed qkv row, a cache, a plain tensor.
-// Strides are in elements.
-template <typename T>
-struct HeadRows {
-  T* data = nullptr;
-  int64_t batch = 0;  // from one batch row to the next
-  int64_t row = 0;    // from one position to the next
-  int64_t head = 0;   // from one head to the next
-
-  [[gnu::always_inline]] T* at(int64_t b, int64_t i, int64_t h) const { return data + b * batch + i * row + h * head; }
-};
 
 struct AttentionArgs {
   int64_t batch = 0;

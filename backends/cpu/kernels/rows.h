@@ -1,4 +1,4 @@
-// How the rows of a matrix lie in memory.
+// How the rows of matrices and of heads lie in memory. Strides are in elements.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +17,17 @@ struct Rows {
   [[gnu::always_inline]] T* at(int64_t row, int64_t dim) const {
     return run == 1 ? data + row * stride : data + row / run * stride + row % run * dim;
   }
+};
+
+// Rows of heads within any layout whose innermost dimension is contiguous: a packed qkv row, a cache, a plain tensor.
+template <typename T>
+struct HeadRows {
+  T* data = nullptr;
+  int64_t batch = 0;  // from one batch row to the next
+  int64_t row = 0;    // from one position to the next
+  int64_t head = 0;   // from one head to the next
+
+  [[gnu::always_inline]] T* at(int64_t b, int64_t i, int64_t h) const { return data + b * batch + i * row + h * head; }
 };
 
 }  // namespace propane::cpu

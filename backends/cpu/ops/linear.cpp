@@ -109,7 +109,8 @@ Compiled compile_linears_grad_x(const StepView& s) {
     Weight w;
   };
   std::vector<Term> terms;
-  for (int i = 0; i < n; ++i) terms.push_back({s.in(i), {s.in(n + i), s.shape(s.in(n + i))[0], s.shape(s.in(n + i))[1], false}});
+  for (int i = 0; i < n; ++i)
+    terms.push_back({s.in(i), {s.in(n + i), s.shape(s.in(n + i))[0], s.shape(s.in(n + i))[1], false}});
   const int64_t rows = rows_of(s, s.in(0));
   size_t bytes = 0;
   for (const Term& term : terms) {

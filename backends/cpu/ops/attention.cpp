@@ -1,0 +1,76 @@
+// Attention and rotary positions, on kernels/attention.h and kernels/rope.h.
+
+#include "backends/cpu/kernels/attention.h"
+
+#include "backends/cpu/ops/op.h"
+
+namespace propane::cpu {
+
+namespace {
+
+template <typename T>
+HeadRows<T> head_rows(T* data, const Shape& s) {
+  return {data, s[1] * s[2] * s[3], s[2] * s[3], s[3]};
+}
+
+// The operands of attention and its gradient, by slot.
+struct Operands {
+  int q, k, v, q_pos, kv_len, doc_start;
+  Shape q_shape, k_shape;
+  AttentionArgs shape;
+
+  AttentionArgs args(const Memory& m) const {
+    AttentionArgs a = shape;
+    a.q = head_rows<const float>(m.f32(q), q_shape);
+    a.k = head_rows<const float>(m.f32(k), k_shape);
+    a.v = head_rows<const float>(m.f32(v), k_shape);
+    a.q_pos = m.i32(q_pos);
+    a.kv_len = m.i32(kv_len);
+    a.doc_start = m.i32(doc_start);
+    return a;
+  }
+};
+
+Operands operands(const StepView& s, int first_index) {
+  Operands o{
+      s.in(0),          s.in(1),          s.in(2), s.in(first_index), s.in(first_index + 1), s.in(first_index + 2),
+      s.shape(s.in(0)), s.shape(s.in(1)), {}};
+  o.shape.batch = o.q_shape[0], o.shape.q_len = o.q_shape[1], o.shape.n_head = o.q_shape[2],
+  o.shape.head_dim = o.q_shape[3];
+  o.shape.kv_max = o.k_shape[1], o.shape.n_kv_head = o.k_shape[2];
+  o.shape.scale = static_cast<float>(s.real("scale"));
+  o.shape.window = s.integer("window");
+  return o;
+}
+
+Compiled compile_attention(const StepView& s) {
+  const Operands o = operands(s, 3);
+  const int y = s.out(0), lse = s.out(1);
+  return {[=](const Memory& m) { attention(o.args(m), head_rows(m.f32(y), o.q_shape), m.f32(lse), m.scratch.data()); },
+          attention_scratch_bytes(o.shape)};
+}
+
+Compiled compile_attention_grad(const StepView& s) {
+  const Operands o = operands(s, 6);
+  const int y = s.in(3), lse = s.in(4), dy = s.in(5), dq = s.out(0), dk = s.out(1), dv = s.out(2);
+  return {[=](const Memory& m) {
+            AttentionGrads grads;
+            grads.o = head_rows<const float>(m.f32(y), o.q_shape);
+            grads.lse = m.f32(lse);
+            grads.d_o = head_rows<const float>(m.f32(dy), o.q_shape);
+            grads.dq = head_rows(m.f32(dq), o.q_shape);
+            grads.dk = head_rows(m.f32(dk), o.k_shape);
+            grads.dv = head_rows(m.f32(dv), o.k_shape);
+            attention_grad(o.args(m), grads, m.scratch.data());
+          },
+          attention_grad_scratch_bytes(o.shape)};
+}
+
+}  // namespace
+
+std::span<const OpEntry> attention_entries() {
+  static const OpEntry entries[] = {{"attention", compile_attention}, {"attention_grad", compile_attention_grad}};
+  return entries;
+}
+
+}  // namespace propane::cpu

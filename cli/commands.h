@@ -1,0 +1,13 @@
+// The subcommands of `propane`, one file each. Every function adds its command to the app with a callback that runs it;
+// errors are thrown (base/error.h) and turned into messages and exit codes by main().
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+namespace propane {
+
+void add_tokenizer_command(CLI::App& app);
+
+}  // namespace propane

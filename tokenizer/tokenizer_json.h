@@ -1,0 +1,24 @@
+// Hugging Face's tokenizer.json: byte-level BPE only. What is understood:
+// - model: BPE with vocab, merges ("a b" or ["a", "b"]) and ignore_merges; no dropout, prefix, suffix, byte_fallback;
+// - pre_tokenizer: ByteLevel, alone or behind any number of Split (Isolated, or Removed with invert) and Digits;
+// - normalizer: none or NFC; decoder: none or ByteLevel;
+// - post_processor: none, ByteLevel, TemplateProcessing, Roberta-/BertProcessing (kept as prefix and suffix);
+// - added_tokens with all their flags. `truncation` and `padding` are the caller's business and passed over.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "tokenizer/tokenizer.h"
+
+namespace propane {
+
+// Reads the JSON text; `name` is for messages. Throws Error naming the key and what was expected, or which feature is
+// not supported.
+TokenizerSpec read_tokenizer_json(std::string_view json, const std::string& name);
+
+// Writes what read_tokenizer_json() reads and Hugging Face tokenizers loads, cutting and encoding alike. Throws Error
+// for what tokenizer.json cannot say.
+std::string write_tokenizer_json(const TokenizerSpec& spec);
+
+}  // namespace propane
