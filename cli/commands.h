@@ -8,6 +8,13 @@ class App;
 
 namespace propane {
 
+void add_train_command(CLI::App& app);
+void add_eval_command(CLI::App& app);
+void add_generate_command(CLI::App& app);
+void add_convert_command(CLI::App& app);
+void add_data_command(CLI::App& app);
 void add_tokenizer_command(CLI::App& app);
+void add_bench_command(CLI::App& app);
+void add_devices_command(CLI::App& app);
 
 }  // namespace propane

@@ -2,6 +2,7 @@
 #include "tokenizer/tokenizer.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstdio>
@@ -52,47 +53,61 @@ void for_each_json_line(std::string_view content, const std::string& name,
   }
 }
 
+std::vector<std::string> split_list(const std::string& list) {
+  std::vector<std::string> items;
+  for (size_t at = 0; at < list.size();) {
+    const size_t end = std::min(list.find(',', at), list.size());
+    if (end > at) items.push_back(list.substr(at, end - at));
+    at = end + 1;
+  }
+  return items;
+}
+
 std::string display_name(const std::string& path) { return path == "-" ? "standard input" : path; }
 
 // The tokenizer a command works with, and what a rank file leaves open.
 struct TokenizerChoice {
-  std::string path;
-  RankFileOptions ranks;
+  std::string path, pattern, specials;
 
   void add_to(CLI::App& command) {
     command.add_option("--tokenizer", path, "A tokenizer.json or a tiktoken rank file")->required();
-    command.add_option("--pattern", ranks.pattern, "The split pattern of a rank file, a name or a regular expression");
-    command.add_option("--special", ranks.specials, "The specials behind a rank file's last rank")->delimiter(',');
+    command.add_option("--pattern", pattern, "The split pattern of a rank file, a name or a regular expression");
+    command.add_option("--special", specials, "A comma-separated list of the specials behind a rank file's last rank");
   }
-  Tokenizer load() const { return Tokenizer::load(path, ranks); }
+  Tokenizer load() const { return Tokenizer::load(path, {.pattern = pattern, .specials = split_list(specials)}); }
 };
 
 struct TrainCommand {
   std::vector<std::string> sources;
   BpeTrainOptions options;
   TextOptions text;
+  std::string specials = fmt::format("{}", fmt::join(autoresearch_specials(), ","));
   std::string out, tiktoken;
   bool json_output = false;
 
   void add_to(CLI::App& command) {
-    options.specials = autoresearch_specials();
     command.add_option("SRC", sources, "Text files (.txt, .jsonl, both also .gz and .zst, .parquet), folders, globs")
         ->required();
-    command.add_option("--vocab-size", options.vocab_size, "Bytes, merges and specials together")->capture_default_str();
-    command.add_option("--pattern", options.pattern,
-                       "autoresearch, gpt2, cl100k (gpt4), o200k, llama3, qwen2, or a regular expression")
+    command.add_option("--vocab-size", options.vocab_size, "Bytes, merges and specials together")
         ->capture_default_str();
-    command.add_option("--special", options.specials, "Special tokens, they get the last ids")
-        ->delimiter(',')
+    command
+        .add_option("--pattern", options.pattern,
+                    "autoresearch, gpt2, cl100k (gpt4), o200k, llama3, qwen2, or a regular expression")
         ->capture_default_str();
-    command.add_option("--text-key", text.text_key, "The key of a .jsonl line that holds the text")->capture_default_str();
+    command
+        .add_option("--special", specials,
+                    "A comma-separated list of special tokens, which get the last ids; may be ''")
+        ->capture_default_str();
+    command.add_option("--text-key", text.text_key, "The key of a .jsonl line that holds the text")
+        ->capture_default_str();
     command.add_option("--column", text.column, "The column of a .parquet that holds the text")->capture_default_str();
     command.add_option("--out", out, "The tokenizer.json to write")->required();
     command.add_option("--tiktoken", tiktoken, "A tiktoken rank file to write too");
     command.add_flag("--json", json_output, "Print the result as JSON");
   }
 
-  void run() const {
+  void run() {
+    options.specials = split_list(specials);
     const auto start = std::chrono::steady_clock::now();
     TextSources documents(expand_sources(sources), text);
     Document document;
@@ -108,38 +123,46 @@ struct TrainCommand {
     if (!tiktoken.empty()) tokenizer.save_ranks(tiktoken);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     const int vocab_size = tokenizer.vocab_size();
-    fmt::print(stderr, "{}: {} tokens from {} documents, {} bytes, in {:.2f} s\n", out, vocab_size, count, bytes, seconds);
+    fmt::print(stderr, "{}: {} tokens from {} documents, {} bytes, in {:.2f} s\n", out, vocab_size, count, bytes,
+               seconds);
     if (vocab_size < options.vocab_size)
       fmt::print(stderr, "the text has too few distinct pairs for {} tokens\n", options.vocab_size);
     if (json_output)
-      print(json{{"vocab_size", vocab_size}, {"documents", count}, {"bytes", bytes}, {"seconds", seconds}}.dump() + '\n');
+      print(json{{"vocab_size", vocab_size}, {"documents", count}, {"bytes", bytes}, {"seconds", seconds}}.dump() +
+            '\n');
   }
 };
 
 struct EncodeCommand {
   TokenizerChoice tokenizer;
   std::string input = "-";
-  std::vector<std::string> allowed;
+  std::string allowed;
   bool json_output = false, json_lines = false;
 
   void add_to(CLI::App& command) {
     tokenizer.add_to(command);
     command.add_option("FILE", input, "The text, - for standard input")->capture_default_str();
-    command.add_option("--allow-special", allowed, "Specials to recognise in the text: a list, or all")->delimiter(',');
+    command.add_option("--allow-special", allowed, "Specials to recognise in the text: a comma-separated list, or all");
     command.add_flag("--json", json_output, "Print {\"ids\": [...]}");
-    command.add_flag("--jsonl", json_lines, "Each line of input is a text as a JSON string; print a list of ids for each");
+    command.add_flag("--jsonl", json_lines,
+                     "Each line of input is a text as a JSON string; print a list of ids for each");
   }
 
   void run() const {
     const Tokenizer loaded = tokenizer.load();
-    const bool all = allowed.size() == 1 && allowed[0] == "all";
-    for (const std::string& text : allowed)
-      if (!all && !loaded.special_id(text)) fail_usage("--allow-special {}: {} has no such token", text, tokenizer.path);
-    const AllowedSpecials specials = all ? AllowedSpecials::all() : AllowedSpecials::only(allowed);
+    const AllowedSpecials specials = allowed_specials(loaded);
     const std::string content = read_input(input);
     if (json_lines) return run_lines(loaded, specials, content);
     const std::vector<int32_t> ids = loaded.encode(content, specials);
     print(json_output ? json{{"ids", ids}}.dump() + '\n' : fmt::format("{}\n", fmt::join(ids, " ")));
+  }
+
+  AllowedSpecials allowed_specials(const Tokenizer& loaded) const {
+    if (allowed == "all") return AllowedSpecials::all();
+    std::vector<std::string> texts = split_list(allowed);
+    for (const std::string& text : texts)
+      if (!loaded.special_id(text)) fail_usage("--allow-special {}: {} has no such token", text, tokenizer.path);
+    return AllowedSpecials::only(std::move(texts));
   }
 
   void run_lines(const Tokenizer& loaded, const AllowedSpecials& specials, std::string_view content) const {

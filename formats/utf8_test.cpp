@@ -27,10 +27,10 @@ TEST(Utf8, FindsTheFirstByteThatIsNot) {
 // The expected counts are those of Python's bytes.decode(errors="replace").
 TEST(Utf8, ReplacesEachMaximalPartOnce) {
   const std::string sign = "\xEF\xBF\xBD";
-  EXPECT_EQ(replace_invalid_utf8("a\xE2\x82z"), "a" + sign + "z");                   // a truncated sequence: one
-  EXPECT_EQ(replace_invalid_utf8("\xED\xA0\x80"), sign + sign + sign);               // a surrogate: each byte
-  EXPECT_EQ(replace_invalid_utf8("\xF0\x9F\x98"), sign);                             // an emoji's beginning
-  EXPECT_EQ(replace_invalid_utf8("\xF0\x80\x80"), sign + sign + sign);               // overlong
+  EXPECT_EQ(replace_invalid_utf8("a\xE2\x82z"), "a" + sign + "z");      // a truncated sequence: one
+  EXPECT_EQ(replace_invalid_utf8("\xED\xA0\x80"), sign + sign + sign);  // a surrogate: each byte
+  EXPECT_EQ(replace_invalid_utf8("\xF0\x9F\x98"), sign);                // an emoji's beginning
+  EXPECT_EQ(replace_invalid_utf8("\xF0\x80\x80"), sign + sign + sign);  // overlong
   EXPECT_EQ(replace_invalid_utf8("\xC3\xA9\xFF\xC3\xA9"), "\xC3\xA9" + sign + "\xC3\xA9");
   EXPECT_EQ(replace_invalid_utf8("clean"), "clean");
 }

@@ -81,6 +81,7 @@ class GraphRunner {
       const WeightLayout& layout = executable->layouts[i];
       spans.push_back(layout.name.empty() ? place(slot_values[i]) : prepared(slot_values[i], layout));
     }
+    for (const auto& [name, v] : graph_.outputs()) place(v);  // an input may be an output that no node touches
     scratch_ = device_.allocate(std::max<size_t>(executable->scratch_bytes, 1));
     request_ = device_.bind(executable, spans, {scratch_.get(), 0});
   }

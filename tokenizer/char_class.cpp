@@ -1,5 +1,6 @@
 #include "tokenizer/char_class.h"
 
+#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,7 +11,10 @@ namespace propane {
 
 namespace {
 
-constexpr char32_t kCodes = 0x110000, kBlock = 0x10000;
+constexpr char32_t kCodes = 0x110000, kPlane = 0x10000;
+
+// The planes with assigned characters; the others hold none, or none but private ones, which have no class.
+constexpr char32_t kPlanes[] = {0, 1, 2, 3, 14};
 
 std::unique_ptr<uint8_t[]> make_table() {
   struct Class {
@@ -27,9 +31,9 @@ std::unique_ptr<uint8_t[]> make_table() {
   for (const Class& c : kClasses) regexes.emplace_back(c.pattern);
 
   auto table = std::make_unique<uint8_t[]>(kCodes);
-  for (char32_t block = 0; block < kCodes; block += kBlock) {
+  for (const char32_t plane : kPlanes) {
     std::string text;
-    for (char32_t code = block; code < block + kBlock; ++code)
+    for (char32_t code = plane * kPlane; code < (plane + 1) * kPlane; ++code)
       if (code < 0xD800 || code > 0xDFFF) append_utf8(code, text);
     for (size_t i = 0; i < std::size(kClasses); ++i) {
       Regex::Matcher matcher(regexes[i]);

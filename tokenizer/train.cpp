@@ -1,6 +1,7 @@
 #include "tokenizer/train.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/error.h"
 #include "base/threads.h"
@@ -67,17 +68,18 @@ void check(const BpeTrainOptions& options) {
   }
 }
 
+// What the pattern leaves between its matches is not counted.
 Splitter make_splitter(const std::string& pattern) {
   try {
-    return Splitter(pattern);
+    return Splitter({{.pattern = std::string(named_pattern(pattern)), .keep_gaps = false}});
   } catch (const Error& error) {
     fail_usage("{}", error.what());
   }
 }
 
-Tokenizer make_tokenizer(const BpeTrainOptions& options, const Splitter& splitter, const ChunkCounts& chunks) {
+Tokenizer make_tokenizer(const BpeTrainOptions& options, const ChunkCounts& chunks) {
   TokenizerSpec spec;
-  spec.split = splitter.stages();
+  spec.split = {{.pattern = std::string(named_pattern(options.pattern))}};
   spec.merges = find_merges(chunks, options.vocab_size - kBytes - static_cast<int>(options.specials.size()));
   for (int byte = 0; byte < kBytes; ++byte) spec.tokens.push_back(std::string(1, static_cast<char>(byte)));
   for (const Merge& merge : spec.merges)
@@ -113,7 +115,7 @@ Tokenizer train_bpe(const BpeTrainOptions& options, const DocumentSource& docume
     if (batch.size() >= kBatchBytes) count_batch();
   }
   count_batch();
-  return make_tokenizer(options, splitter, counter.total());
+  return make_tokenizer(options, counter.total());
 }
 
 Tokenizer train_bpe(const BpeTrainOptions& options, std::span<const std::string_view> documents) {
@@ -121,7 +123,7 @@ Tokenizer train_bpe(const BpeTrainOptions& options, std::span<const std::string_
   const Splitter splitter = make_splitter(options.pattern);
   ChunkCounter counter(splitter);
   counter.count(documents);
-  return make_tokenizer(options, splitter, counter.total());
+  return make_tokenizer(options, counter.total());
 }
 
 }  // namespace propane

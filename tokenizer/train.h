@@ -1,6 +1,7 @@
 // Training a byte-level BPE: count the distinct chunks of all documents, then again and again merge the most frequent
 // pair of adjacent tokens (of equals the one with the smaller ids, the left one first). The merges are those of rustbpe
-// 0.1.0, which nanochat and autoresearch train with.
+// 0.1.0, which nanochat and autoresearch train with. As there, text between two matches of the pattern is not learned
+// from (encoding keeps it, as chunks of its own); ill-formed UTF-8 is cut as Splitter says.
 #pragma once
 
 #include <cstdint>

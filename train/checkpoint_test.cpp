@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -202,7 +203,7 @@ TEST(Checkpoint, RefusesAStateThatIsNoObject) {
   EXPECT_THAT(names_in(folder.path()), ElementsAre(".lock"));
 }
 
-TEST(Checkpoint, EveryDamagedByteOfEveryFileIsFound) {
+TEST(Checkpoint, ADamagedByteOfAnyFileIsFound) {
   const TestFolder folder;
   CheckpointStore store(folder.path(), 2);
   const Path path = Weights(1, 20).save(store, 1);
@@ -210,7 +211,7 @@ TEST(Checkpoint, EveryDamagedByteOfEveryFileIsFound) {
   uint64_t draw = 0;
   for (const char* name : {"model.safetensors", "optimizer.safetensors", "state.json"}) {
     const std::string whole = read_file(path / name);
-    const size_t stride = std::max<size_t>(1, whole.size() / 200);
+    const size_t stride = std::max<size_t>(1, whole.size() / 60);
     for (size_t at = 0; at < whole.size(); at += stride) {
       // White space between the tokens of state.json means nothing; a digit for it does.
       std::string damaged = whole;
@@ -294,7 +295,7 @@ std::string save_too_much(const Path& folder, const std::function<void()>& limit
   Weights(1).save(store, 1);
   limit();
   const std::string error = error_of([&] { Weights(2, 1 << 20).save(store, 2); });
-  const Checkpoint latest = read_checkpoint(*latest_checkpoint(folder));
+  const Checkpoint latest = read_checkpoint(latest_checkpoint(folder).value());
   const bool whole = latest.step == 1 && holds_only(latest.model.at("wte"), 1);
   const bool clean = names_in(folder) == std::vector<std::string>{".lock", "step-1"};
   return fmt::format("{}{}{}", error, whole ? "; whole" : "; DAMAGED", clean ? "; clean" : "; LEFTOVERS");
@@ -335,21 +336,20 @@ TEST(Checkpoint, AReadOnlyFolderIsAClearErrorAndStaysAsItWas) {
     Weights(1).save(store, 1);
   }
   const std::string said = in_child([&]() -> std::string {
-    fs::permissions(folder.path(), fs::perms::owner_all | fs::perms::others_read | fs::perms::others_exec);
     CheckpointStore store(path, 2);
-    fs::permissions(path / ".lock", fs::perms::owner_read | fs::perms::others_read);
-    fs::permissions(path,
-                    fs::perms::owner_read | fs::perms::owner_exec | fs::perms::others_read | fs::perms::others_exec);
+    ::chmod(folder.path().c_str(), 0755);
+    ::chmod((path / ".lock").c_str(), 0444);
+    ::chmod(path.c_str(), 0555);
     if (::geteuid() == 0 && ::setuid(65534) != 0) return "cannot become somebody whom permissions bind";
     const std::string saving = error_of([&] { Weights(2).save(store, 2); });
-    const bool whole = read_checkpoint(*latest_checkpoint(path)).step == 1;
+    const bool whole = read_checkpoint(latest_checkpoint(path).value()).step == 1;
     return fmt::format("{}; {}", saving, whole ? "whole" : "DAMAGED");
   });
   const std::string opened = in_child([&]() -> std::string {
     if (::geteuid() == 0 && ::setuid(65534) != 0) return "cannot become somebody whom permissions bind";
     return error_of([&] { CheckpointStore(path, 2); });
   });
-  fs::permissions(path, fs::perms::owner_all);
+  ::chmod(path.c_str(), 0755);
   EXPECT_THAT(said, AllOf(HasSubstr("Permission denied"), HasSubstr("; whole")));
   EXPECT_THAT(opened,
               AllOf(StartsWith(path.string()), HasSubstr("cannot write in the checkpoint folder: Permission denied")));

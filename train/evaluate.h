@@ -4,6 +4,8 @@
 #include <memory>
 
 #include "graph/plan.h"
+#include "train/config.h"
+#include "train/data_set.h"
 #include "train/eval_tokens.h"
 
 namespace propane::train {
@@ -16,18 +18,32 @@ struct Evaluation {
   double seconds = 0;
 };
 
+// Adds up scored targets; see Evaluation.
+class BitsPerByte {
+ public:
+  void add(double nats, int32_t bytes);
+  Evaluation result() const;
+
+ private:
+  double nats_ = 0, byte_nats_ = 0;
+  int64_t tokens_ = 0, bytes_ = 0;
+};
+
 class Evaluator {
  public:
   // `rows` windows at a time; their number does not change the result.
-  Evaluator(const ModelConfig& model, int64_t rows, State& state, Device& device);
+  Evaluator(const ModelConfig& model, int64_t rows, bool mask_documents, State& state, Device& device);
 
-  // Scores every target of `tokens` that is not −1.
-  Evaluation run(const EvalTokens& tokens);
+  // Scores every target of the list.
+  Evaluation run(const EvalTokens& list);
 
  private:
   int64_t rows_, seq_;
-  bool wide_;  // nats are f64
+  bool documents_;
   std::unique_ptr<Plan> plan_;
 };
+
+// The run's list of held-out tokens. Throws Error when nothing is held out.
+EvalTokens held_out_tokens(const DataSet& data, const RunConfig& config);
 
 }  // namespace propane::train

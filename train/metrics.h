@@ -25,8 +25,8 @@ struct StepMetrics {
   std::optional<double> mfu = {};  // model FLOPs utilisation in [0, 1]; absent when the peak is unknown or simulated
   double progress = 0;             // share of the budget used before this step, in [0, 1]; what the schedules saw
   double seconds = 0;              // counted training time since the start of the run
-  std::optional<double> val_loss = {};  // nats a token, on steps that evaluated
-  std::optional<double> val_bpb = {};   // bits a byte, likewise
+  std::optional<double> val_loss = {};           // nats a token, on steps that evaluated
+  std::optional<double> val_bpb = {};            // bits a byte, likewise
   std::map<std::string, double> predicted = {};  // a cost model's: {"tok_per_s", x} is written as predicted_tok_per_s
   DeviceLabel device = {};
 };

@@ -85,12 +85,12 @@ std::string duration_text(double seconds) {
 
 std::string count_text(double value) {
   if (!std::isfinite(value)) return "?";
-  const char* units[] = {"", "k", "M", "G", "T"};
-  int unit = 0;
-  // 999.5 would be shown as "1000": it belongs to the next unit.
-  while (unit < 4 && std::abs(value) >= (unit == 0 ? 999.5 : 999.95)) value /= 1000, ++unit;
-  if (unit == 0) return fmt::format("{:.0f}", value);
-  return fmt::format("{:.{}f}{}", value, unit == 1 ? 1 : 2, units[unit]);
+  constexpr std::string_view units[] = {"", "k", "M", "G", "T"};
+  size_t unit = 0;
+  // What three digits would show as "1000" belongs to the next unit.
+  while (unit + 1 < std::size(units) && std::abs(value) >= 999.5) value /= 1000, ++unit;
+  const int decimals = unit == 0 || std::abs(value) >= 99.95 ? 0 : std::abs(value) >= 9.995 ? 1 : 2;
+  return fmt::format("{:.{}f}{}", value, decimals, units[unit]);
 }
 
 std::string progress_line(const ProgressState& state, const DeviceLabel& device, const ProgressStyle& style) {

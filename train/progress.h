@@ -35,7 +35,7 @@ std::string progress_line(const ProgressState& state, const DeviceLabel& device,
 // "0:07", "12:34", "1:02:03", "3 d 4 h".
 std::string duration_text(double seconds);
 
-// "812", "12.3k", "1.66M", "2.10G".
+// Three digits: "812", "12.3k", "1.66M", "246M".
 std::string count_text(double value);
 
 struct ProgressOptions {

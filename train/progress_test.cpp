@@ -105,7 +105,10 @@ TEST(Texts, DurationsAndCountsAreShort) {
   EXPECT_EQ(duration_text(-1), "0:00");
   EXPECT_EQ(count_text(0), "0");
   EXPECT_EQ(count_text(812.4), "812");
-  EXPECT_EQ(count_text(999.7), "1.0k");
+  EXPECT_EQ(count_text(999.7), "1.00k");
+  EXPECT_EQ(count_text(99960), "100k");
+  EXPECT_EQ(count_text(245.76e6), "246M");
+  EXPECT_EQ(count_text(-12345), "-12.3k");
   EXPECT_EQ(count_text(999960), "1.00M");
   EXPECT_EQ(count_text(1664000), "1.66M");
   EXPECT_EQ(count_text(2.1e9), "2.10G");

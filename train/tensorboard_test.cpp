@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <cstring>
+#include <limits>
 
 #include "base/error.h"
 #include "train/crc32c.h"
@@ -82,6 +84,24 @@ TEST(TensorBoardWriter, AResumedRunSaysFromWhichStepItGoesOn) {
   TensorBoardWriter first(folder.path()), second(folder.path(), 99);
   EXPECT_NE(first.path(), second.path());
   EXPECT_EQ(without_time(records_of(second.path()).at(1)), "\x10\x64\x3a\x02\x08\x01");
+}
+
+// tests/peers/test_tensorboard.py sets the folder and reads the run with TensorBoard itself.
+TEST(TensorBoardWriter, WritesARunAndItsContinuation) {
+  const TestFolder own;
+  const char* wanted = std::getenv("PROPANE_TENSORBOARD_OUT");
+  const Path folder = wanted ? Path(wanted) : own.path();
+  {
+    TensorBoardWriter first(folder);
+    for (int64_t step = 1; step <= 200; ++step) first.scalar("train/loss", step, 9.0 / static_cast<double>(step));
+    first.text("samples", 100, "**Once** upon a \xFF time");
+    EXPECT_EQ(records_of(first.path()).size(), 202u);
+  }
+  TensorBoardWriter second(folder, 150);
+  for (int64_t step = 151; step <= 160; ++step) second.scalar("train/loss", step, -1);
+  second.scalar("train/loss", 161, std::numeric_limits<double>::quiet_NaN());
+  second.scalar("val/bpb", int64_t{1} << 40, 1.25);
+  EXPECT_EQ(records_of(second.path()).size(), 14u);
 }
 
 TEST(TensorBoardWriter, NamesTheFolderItCannotMake) { EXPECT_THROW(TensorBoardWriter("/proc/no/such/folder"), Error); }

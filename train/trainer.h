@@ -13,20 +13,21 @@ namespace propane::train {
 
 struct TrainOptions {
   RunConfig config;
-  Path out;                      // the run folder
-  bool resume = false;           // continue from its newest checkpoint
-  bool tensorboard = false;      // also write event files
-  std::optional<Path> replay;    // a metrics.jsonl whose steps and progress are repeated instead of the clock's
+  Path out;                    // the run folder
+  bool resume = false;         // continue from its newest checkpoint
+  bool tensorboard = false;    // also write event files
+  std::optional<Path> replay;  // a metrics.jsonl whose steps and progress are repeated instead of the clock's
 };
 
 struct TrainResult {
   RunSummary summary;
-  int exit_code = 0;             // 0, or 128 + signal when interrupted
+  int exit_code = 0;  // 0, or 128 + signal when interrupted
 };
 
 // Trains on `device` and writes config.toml, tokenizer.json, machine.json, metrics.jsonl, samples.jsonl, checkpoints/,
-// summary.json and report.html. With a budget in minutes, elapsed seconds are kept in the checkpoints. Throws Error when
-// the loss is no number any more (naming step and tensor), when data and model do not fit together, or a file fails.
+// summary.json and report.html. With a budget in minutes, elapsed seconds are kept in the checkpoints. Throws Error
+// when the loss is no number any more (naming step and tensor), when data and model do not fit together, or a file
+// fails.
 TrainResult train(const TrainOptions& options, Device& device);
 
 }  // namespace propane::train

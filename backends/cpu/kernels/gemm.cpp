@@ -57,35 +57,64 @@ GemmShape shape_of(const Linears& l, const GemmKernels& kernels) {
   for (const LinearOutput& o : l.outputs) {
     shape.panels += div_up(o.n, kernels.cols);
     shape.packs |= !o.packed_b;
-    if (l.swiglu) shape.unit = 2;
-    if (l.swiglu && !o.c) shape.whole_sum = true;
+    shape.whole_sum |= l.swiglu && !o.c;
   }
+  shape.unit = l.swiglu ? 2 : 1;
   return shape;
+}
+
+// Where everything lies in the scratch memory, in floats.
+struct Layout {
+  Layout(const GemmShape& shape, const Blocking& blocking)
+      : chunk(shape.packs ? aligned_floats(blocking.chunk_panels * blocking.chunk_k * shape.cols) : 0),
+        strip(aligned_floats(shape.rows * blocking.kc) + kPanelSlack),
+        block(aligned_floats(strip * blocking.block_strips)),
+        tile(aligned_floats(shape.rows * shape.cols)),
+        own(block + 2 * tile) {}
+
+  size_t bytes(int threads) const { return static_cast<size_t>((chunk + threads * own) * 4 + kAlignment); }
+
+  int64_t chunk;  // packed B, for all threads
+  int64_t strip;  // a packed strip of A; not a multiple of the cache's sets apart, whatever kc
+  int64_t block;  // the strips that a thread has packed
+  int64_t tile;   // a thread's tile of a gate or an up that has no other place
+  int64_t own;    // all of a thread's
+};
+
+// What products of these sizes need at most, wherever their operands lie and whatever is packed.
+size_t scratch_bytes(const Linears& l, int threads) {
+  GemmShape shape = shape_of(l, gemm_kernels());
+  size_t bytes = 0;
+  for (bool packs : {false, true})
+    for (bool whole_sum : {false, true})
+      for (int unit : {1, 2}) {
+        shape.packs = packs, shape.whole_sum = whole_sum, shape.unit = unit;
+        if (unit == 2 && l.outputs.size() != 2) continue;
+        if (whole_sum && unit == 1) continue;
+        bytes = std::max(bytes, Layout(shape, gemm_blocking(shape)).bytes(threads));
+      }
+  return bytes;
 }
 
 class Product {
  public:
-  explicit Product(const Linears& l, bool symmetric = false)
-      : l_(l), kernels_(gemm_kernels()), shape_(shape_of(l, kernels_)), blocking_(gemm_blocking(shape_)) {
-    chunk_floats_ =
-        shape_.packs ? aligned_floats(blocking_.chunk_panels * blocking_.chunk_k * kernels_.cols + kPanelSlack) : 0;
-    strip_floats_ = aligned_floats(kernels_.rows * blocking_.kc + kPanelSlack);
-    tile_floats_ = aligned_floats(kernels_.rows * kernels_.cols);
-    upper_ = symmetric;
-  }
-
-  size_t scratch_bytes(int threads) const {
-    return static_cast<size_t>((chunk_floats_ + threads * own_floats()) * 4 + kAlignment);
-  }
+  Product(const Linears& l, bool symmetric)
+      : l_(l),
+        kernels_(gemm_kernels()),
+        shape_(shape_of(l, kernels_)),
+        blocking_(gemm_blocking(shape_)),
+        layout_(shape_, blocking_),
+        upper_(symmetric) {}
 
   void run(Scratch scratch, Workers workers) {
     if (l_.m == 0 || shape_.panels == 0) return;
-    if (scratch.size() < scratch_bytes(workers.count()))
+    const size_t needed = layout_.bytes(workers.count());
+    if (scratch.size() < needed)
       fail("A product of {} rows with k = {} on {} threads needs {} bytes of scratch, found {}.", l_.m, l_.k,
-           workers.count(), scratch_bytes(workers.count()), scratch.size());
+           workers.count(), needed, scratch.size());
     const auto address = reinterpret_cast<uintptr_t>(scratch.data());
     chunk_ = reinterpret_cast<float*>(scratch.data() + (kAlignment - address % kAlignment) % kAlignment);
-    own_ = chunk_ + chunk_floats_;
+    own_ = chunk_ + layout_.chunk;
 
     Chunk chunk;
     for (chunk.begin = 0; chunk.begin < shape_.panels; chunk.begin += blocking_.chunk_panels) {
@@ -124,27 +153,36 @@ class Product {
     return {output, column, static_cast<int>(std::min<int64_t>(kernels_.cols, l_.outputs[output].n - column))};
   }
 
-  int64_t own_floats() const { return strip_floats_ + 2 * tile_floats_; }
-
   // Row k (absolute) of a panel of the chunk.
   float* chunk_row(const Chunk& chunk, int64_t index, int64_t k) const {
     return chunk_ + ((index - chunk.begin) * chunk.depth + k - chunk.k) * kernels_.cols;
   }
 
-  // The thread's part of packing a chunk, in pieces of a panel's depth so that a few panels keep many threads busy.
+  // The thread's part of packing a chunk, in pieces of a few panels and a part of their depth, so that a narrow B keeps
+  // many threads busy too.
   void pack(const Chunk& chunk, int thread, int threads) const {
-    constexpr int64_t kPiece = 256;
-    const int64_t pieces = div_up(chunk.depth, kPiece), total = (chunk.end - chunk.begin) * pieces;
+    constexpr int64_t kPanels = 8, kDepth = 128;
+    const int64_t down = div_up(chunk.depth, kDepth), total = div_up(chunk.end - chunk.begin, kPanels) * down;
     for (int64_t i = total * thread / threads; i < total * (thread + 1) / threads; ++i) {
-      const int64_t index = chunk.begin + i / pieces, k = chunk.k + i % pieces * kPiece;
-      const Panel p = panel(index);
-      const LinearOutput& o = l_.outputs[p.output];
-      if (o.packed_b) continue;
-      const int64_t depth = std::min(kPiece, chunk.k + chunk.depth - k);
-      const PanelCopy copy{element(o.b, k, p.column), o.b.stride, depth, p.cols, kernels_.cols,
-                           chunk_row(chunk, index, k)};
-      (o.b.transposed ? kernels_.transpose_panel : kernels_.copy_panel)(copy);
+      const int64_t begin = chunk.begin + i / down * kPanels, end = std::min(begin + kPanels, chunk.end);
+      const int64_t k = chunk.k + i % down * kDepth, depth = std::min(kDepth, chunk.k + chunk.depth - k);
+      for (int64_t index = begin; index < end;) index = pack_panels(chunk, index, end, k, depth);
     }
+  }
+
+  // Panels from `index` on that belong to one output; returns the first that is left.
+  int64_t pack_panels(const Chunk& chunk, int64_t index, int64_t end, int64_t k, int64_t depth) const {
+    const Panel p = panel(index);
+    const LinearOutput& o = l_.outputs[p.output];
+    const int64_t rest = div_up(o.n - p.column, kernels_.cols);
+    const int64_t count = l_.swiglu ? 1 : std::min(end - index, rest);
+    if (!o.packed_b) {
+      const int64_t columns = std::min(count * kernels_.cols, o.n - p.column);
+      (o.b.transposed ? kernels_.transpose_panels
+                      : kernels_.copy_panels)({element(o.b, k, p.column), o.b.stride, depth, columns, kernels_.cols,
+                                               chunk_row(chunk, index, k), chunk.depth * kernels_.cols});
+    }
+    return index + count;
   }
 
   // The thread's tiles of a chunk.
@@ -157,63 +195,88 @@ class Product {
                       .rows = kernels_.rows,
                       .cols = kernels_.cols};
     const Share share = thread_share(tiles, thread, threads);
-    float* const own = own_ + thread * own_floats();
+    float* const own = own_ + thread * layout_.own;
     for (int64_t k = 0; k == 0 || k < chunk.depth; k += blocking_.kc) {
-      const int64_t depth = std::min(blocking_.kc, chunk.depth - k);
-      for (int64_t block = share.panel_begin; block < share.panel_end; block += blocking_.block_panels) {
-        const int64_t block_end = std::min(block + blocking_.block_panels, share.panel_end);
-        for (int64_t s = share.strip_begin; s < share.strip_end; ++s) {
-          const int64_t begin = std::max({block, tiles.first_panel(s), s == share.strip_begin ? share.first_panel : 0});
-          const int64_t end = s == share.strip_end - 1 ? std::min(block_end, share.last_panel) : block_end;
-          if (begin < end) compute_strip(chunk, {s, begin, end, chunk.k + k, depth}, own);
+      for (int64_t strip = share.strip_begin; strip < share.strip_end; strip += blocking_.block_strips) {
+        Block block{strip,       std::min(strip + blocking_.block_strips, share.strip_end),
+                    0,           0,
+                    chunk.k + k, std::min(blocking_.kc, chunk.depth - k)};
+        const float* strips = pack_strips(block, own);
+        for (int64_t panel = share.panel_begin; panel < share.panel_end; panel += blocking_.block_panels) {
+          block.panel_begin = panel;
+          block.panel_end = std::min(panel + blocking_.block_panels, share.panel_end);
+          compute_block(chunk, block, tiles, share, strips, own);
         }
       }
     }
   }
 
-  // Panels [begin, end) of a strip, rows [k, k + depth) of B.
-  struct Work {
-    int64_t strip;
-    int64_t begin, end;
+  // Strips × panels of C, and positions [k, k + depth) of their sums.
+  struct Block {
+    int64_t strip_begin, strip_end;
+    int64_t panel_begin, panel_end;
     int64_t k, depth;
   };
 
-  void compute_strip(const Chunk& chunk, const Work& w, float* own) const {
-    const int64_t row = w.strip * kernels_.rows;
-    const int rows = static_cast<int>(std::min<int64_t>(kernels_.rows, l_.m - row));
-    const float* const a = strip(row, rows, w, own);
-    const bool first = w.k == 0, last = w.k + w.depth >= l_.k;
-    for (int64_t index = w.begin; index < w.end; ++index) {
-      const Panel p = panel(index);
-      const LinearOutput& o = l_.outputs[p.output];
-      const float* b = o.packed_b ? o.packed_b + p.column * l_.k + w.k * kernels_.cols : chunk_row(chunk, index, w.k);
-      float* c = o.c ? o.c + row * o.ldc + p.column : own + strip_floats_ + p.output * tile_floats_;
-      const int64_t ldc = o.c ? o.ldc : kernels_.cols;
-      kernels_.tile({rows, p.cols, w.depth, a, b, c, ldc, !first || o.accumulate});
-      if (!last) continue;
-      if (!identity(o.epilogue)) kernels_.epilogue({block_of(o.epilogue, row, p.column), rows, p.cols, c, ldc});
-      if (l_.swiglu && p.output == 1) finish_swiglu(row, rows, p, own);
+  int rows_of(int64_t strip) const {
+    return static_cast<int>(std::min<int64_t>(kernels_.rows, l_.m - strip * kernels_.rows));
+  }
+
+  // The block's strips of A as panels in the thread's scratch: the whole ones, then the last one of the matrix, whose
+  // panel is as narrow as it is. A single row is a panel already.
+  const float* pack_strips(const Block& block, float* own) const {
+    const auto pack = l_.a.transposed ? kernels_.copy_panels : kernels_.transpose_panels;
+    const int64_t row = block.strip_begin * kernels_.rows;
+    const int64_t rows = std::min(block.strip_end * kernels_.rows, l_.m) - row, whole = rows / kernels_.rows;
+    const int rest = static_cast<int>(rows % kernels_.rows);
+    const float* from = element(l_.a, row, block.k);
+    if (rows == 1 && !l_.a.transposed) return from;
+    pack({from, l_.a.stride, block.depth, whole * kernels_.rows, kernels_.rows, own, layout_.strip});
+    if (rest) {
+      from = element(l_.a, row + whole * kernels_.rows, block.k);
+      pack({from, l_.a.stride, block.depth, rest, rest, own + whole * layout_.strip, layout_.strip});
+    }
+    return own;
+  }
+
+  void compute_block(const Chunk& chunk, const Block& block, const Tiles& tiles, const Share& share,
+                     const float* strips, float* own) const {
+    for (int64_t strip = block.strip_begin; strip < block.strip_end; ++strip) {
+      int64_t begin = std::max(block.panel_begin, tiles.first_panel(strip)), end = block.panel_end;
+      if (strip == share.strip_begin) begin = std::max(begin, share.first_panel);
+      if (strip == share.strip_end - 1) end = std::min(end, share.last_panel);
+      const float* a = strips + (strip - block.strip_begin) * layout_.strip;
+      for (int64_t index = begin; index < end; ++index) compute_tile(chunk, block, strip, index, a, own);
     }
   }
 
-  // Rows [row, row + rows) of A as a panel.
-  const float* strip(int64_t row, int rows, const Work& w, float* to) const {
-    const float* from = element(l_.a, row, w.k);
-    if (rows == 1 && !l_.a.transposed) return from;
-    (l_.a.transposed ? kernels_.copy_panel : kernels_.transpose_panel)({from, l_.a.stride, w.depth, rows, rows, to});
-    return to;
+  void compute_tile(const Chunk& chunk, const Block& block, int64_t strip, int64_t index, const float* a,
+                    float* own) const {
+    const Panel p = panel(index);
+    const LinearOutput& o = l_.outputs[p.output];
+    const int64_t row = strip * kernels_.rows;
+    const int rows = rows_of(strip);
+    const float* b =
+        o.packed_b ? o.packed_b + p.column * l_.k + block.k * kernels_.cols : chunk_row(chunk, index, block.k);
+    float* c = o.c ? o.c + row * o.ldc + p.column : spare_tile(own, p.output);
+    const int64_t ldc = o.c ? o.ldc : kernels_.cols;
+    kernels_.tile({rows, p.cols, block.depth, a, b, c, ldc, block.k > 0 || o.accumulate});
+    if (block.k + block.depth < l_.k) return;
+    if (!identity(o.epilogue)) kernels_.epilogue({block_of(o.epilogue, row, p.column), rows, p.cols, c, ldc});
+    if (l_.swiglu && p.output == 1) finish_swiglu(row, rows, p, own);
   }
+
+  float* spare_tile(float* own, int output) const { return own + layout_.block + output * layout_.tile; }
 
   void finish_swiglu(int64_t row, int rows, const Panel& p, float* own) const {
     const LinearOutput &gate = l_.outputs[0], &up = l_.outputs[1];
     const auto at = [&](const LinearOutput& o) { return o.c + row * o.ldc + p.column; };
-    float* const spare = own + strip_floats_;
     const int64_t width = kernels_.cols;
     const SwigluTile tile{rows,
                           p.cols,
-                          gate.c ? at(gate) : spare,
+                          gate.c ? at(gate) : spare_tile(own, 0),
                           gate.c ? gate.ldc : width,
-                          up.c ? at(up) : spare + tile_floats_,
+                          up.c ? at(up) : spare_tile(own, 1),
                           up.c ? up.ldc : width,
                           l_.swiglu + row * l_.ld_swiglu + p.column,
                           l_.ld_swiglu};
@@ -235,8 +298,8 @@ class Product {
   const GemmKernels& kernels_;
   GemmShape shape_;
   Blocking blocking_;
+  Layout layout_;
   bool upper_;
-  int64_t chunk_floats_, strip_floats_, tile_floats_;
   float* chunk_ = nullptr;
   float* own_ = nullptr;
 };
@@ -266,19 +329,19 @@ void gemm_on(const Gemm& g, Scratch scratch, Workers workers) {
 
 size_t gemm_scratch_bytes(const Gemm& g, int threads) {
   const Single single(g);
-  return Product(single.linears, g.symmetric).scratch_bytes(threads);
+  return scratch_bytes(single.linears, threads);
 }
 
 void gemm(const Gemm& g, Scratch scratch, ThreadPool& pool) { gemm_on(g, scratch, workers_for(g.m * g.n * g.k, pool)); }
 
-size_t linears_scratch_bytes(const Linears& l, int threads) { return Product(l).scratch_bytes(threads); }
+size_t linears_scratch_bytes(const Linears& l, int threads) { return scratch_bytes(l, threads); }
 
 void linears(const Linears& l, Scratch scratch, ThreadPool& pool) {
   int64_t n = 0;
   for (const LinearOutput& o : l.outputs) n += o.n;
   if (l.swiglu && (l.outputs.size() != 2 || l.outputs[0].n != l.outputs[1].n))
     fail("swiglu joins two outputs of equal n, a gate and an up.");
-  Product(l).run(scratch, workers_for(l.m * n * l.k, pool));
+  Product(l, false).run(scratch, workers_for(l.m * n * l.k, pool));
 }
 
 size_t gemm_batch_scratch_bytes(std::span<const Gemm> batch, int threads) {
@@ -316,7 +379,8 @@ void pack_weight(const float* weight, int64_t stride, int64_t out, int64_t in, f
   pool.parallel_for(div_up(out, width), 1, [&](int64_t begin, int64_t end) {
     for (int64_t p = begin; p < end; ++p) {
       const int valid = static_cast<int>(std::min(width, out - p * width));
-      kernels.transpose_panel({weight + p * width * stride, stride, in, valid, kernels.cols, packed + p * width * in});
+      kernels.transpose_panels(
+          {weight + p * width * stride, stride, in, valid, kernels.cols, packed + p * width * in, 0});
     }
   });
 }

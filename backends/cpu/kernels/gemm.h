@@ -7,7 +7,8 @@
 // on the target (kernels/select.h).
 //
 // Nothing here allocates: scratch is the caller's, of at least the bytes that the ..._scratch_bytes function says for
-// the number of threads of the pool. Errors: propane::Error if the scratch is too small. C must not overlap an input.
+// the number of threads of the pool; that function looks at the sizes only (m, n, k), so pointers may still be unset.
+// Errors: propane::Error if the scratch is too small. C must not overlap an input.
 #pragma once
 
 #include <cstddef>

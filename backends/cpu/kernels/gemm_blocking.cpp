@@ -74,8 +74,9 @@ Blocking gemm_blocking(const GemmShape& shape) {
   // A single strip uses every panel once, in order: nothing is gained by cutting them.
   const bool whole = b.strips <= 1 || shape.whole_sum;
   b.kc = whole ? b.chunk_k : std::min(b.chunk_k, round_up(div_up(b.chunk_k, div_up(b.chunk_k, kDepth)), 8));
-  b.block_panels = b.strips <= 1 ? b.chunk_panels
-                                 : std::max(round_up(cache.l2 / 2 / (b.kc * shape.cols * 4), shape.unit), shape.unit);
+  const int64_t floats = cache.l2 * 3 / 8 / 4;
+  b.block_strips = std::clamp<int64_t>(floats / (b.kc * shape.rows), 1, std::max<int64_t>(b.strips, 1));
+  b.block_panels = std::max(floats / (b.kc * shape.cols) / shape.unit * shape.unit, shape.unit);
   return b;
 }
 

@@ -20,12 +20,13 @@ struct GemmShape {
   bool whole_sum = false;  // a tile has to be finished at once: k is not cut
 };
 
-// B is packed a chunk at a time, by all threads together; then each thread computes its tiles of the chunk, one block
-// after the other. A block is `kc` deep and as many panels wide as a core's L2 cache keeps; for each block a thread
-// goes through its strips, packs the strip's kc columns of A and multiplies them with each panel.
+// B is packed a chunk at a time, by all threads together; then each thread computes its tiles of the chunk. It packs a
+// block of A, `block_strips` strips of the depth kc, and multiplies it with one block of B after the other, of
+// `block_panels` panels: a core's L2 cache keeps both.
 struct Blocking {
   int64_t strips;
   int64_t kc;
+  int64_t block_strips;
   int64_t block_panels;
   int64_t chunk_k;
   int64_t chunk_panels;

@@ -10,15 +10,16 @@
 
 namespace propane::cpu {
 
-// to[p, j] for p < depth, j < width: the source's value, zero where j >= valid. `to` has kPanelSlack floats behind its
-// depth·width, which are overwritten with anything.
+// Consecutive columns of an operand into consecutive panels, the last filled up with zeros. Each panel has kPanelSlack
+// floats behind its depth·width that may be overwritten with anything, unless its width is that of whole vectors.
 struct PanelCopy {
   const float* from;
   int64_t stride;  // between the source's rows
   int64_t depth;
-  int valid;  // columns that the source has
+  int64_t columns;
   int width;
   float* to;
+  int64_t panel_stride;  // between the starts of panels, >= depth·width
 };
 constexpr int64_t kPanelSlack = 16;
 
@@ -57,8 +58,8 @@ struct SwigluTile {
 struct GemmKernels {
   int rows;
   int cols;
-  void (*copy_panel)(const PanelCopy&);       // from[p·stride + j]
-  void (*transpose_panel)(const PanelCopy&);  // from[j·stride + p]
+  void (*copy_panels)(const PanelCopy&);       // column j at p is from[p·stride + j]
+  void (*transpose_panels)(const PanelCopy&);  // from[j·stride + p]
   void (*tile)(const Tile&);
   void (*epilogue)(const EpilogueTile&);
   void (*swiglu)(const SwigluTile&);

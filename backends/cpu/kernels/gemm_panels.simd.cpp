@@ -13,50 +13,61 @@ PROPANE_INLINE void store_columns(float* to, Vec v, int columns, int width) {
   else store_part(to, v, columns);
 }
 
-PROPANE_INLINE int columns_left(int from, int end) {
-  return end - from < kLanes ? (end > from ? end - from : 0) : kLanes;
+PROPANE_INLINE int columns_left(int64_t from, int64_t end) {
+  return end - from >= kLanes ? kLanes : end > from ? static_cast<int>(end - from) : 0;
+}
+
+// kLanes columns of a panel from column j on, `valid` of them the source's.
+void transpose_columns(const PanelCopy& copy, const float* from, float* to, int valid, int columns) {
+  const int64_t stride = copy.stride;
+  const int width = copy.width;
+  for (int64_t p = 0; p < copy.depth; p += kLanes, from += kLanes, to += kLanes * width) {
+    const int rows = columns_left(p, copy.depth);
+    Vec square[kLanes];
+    if (valid == kLanes && rows == kLanes) {
+#pragma GCC unroll 16
+      for (int i = 0; i < kLanes; ++i) square[i] = load(from + i * stride);
+    } else {
+#pragma GCC unroll 16
+      for (int i = 0; i < kLanes; ++i) square[i] = i < valid ? load_part(from + i * stride, rows) : Vec{};
+    }
+    transpose(square);
+    if (rows == kLanes) {
+#pragma GCC unroll 16
+      for (int i = 0; i < kLanes; ++i) store_columns(to + i * width, square[i], columns, width);
+    } else {
+#pragma GCC unroll 16
+      for (int i = 0; i < kLanes; ++i)
+        if (i < rows) store_columns(to + i * width, square[i], columns, width);
+    }
+  }
 }
 
 }  // namespace
 
-void copy_panel(const PanelCopy& panel) {
-  for (int64_t p = 0; p < panel.depth; ++p) {
-    const float* from = panel.from + p * panel.stride;
-    float* to = panel.to + p * panel.width;
-    for (int j = 0; j < panel.width; j += kLanes)
-      store_columns(to + j, load_part(from + j, columns_left(j, panel.valid)), columns_left(j, panel.width),
-                    panel.width);
+// Row by row through all panels: the source's rows are read along, whatever their stride does to the cache's sets.
+void copy_panels(const PanelCopy& copy) {
+  constexpr int64_t kAhead = 6;  // rows
+  for (int64_t p = 0; p < copy.depth; ++p) {
+    const float* from = copy.from + p * copy.stride;
+    const float* const ahead = from + (p + kAhead < copy.depth ? kAhead * copy.stride : 0);
+    float* to = copy.to + p * copy.width;
+    for (int64_t column = 0; column < copy.columns; column += copy.width, to += copy.panel_stride)
+      for (int j = 0; j < copy.width; j += kLanes) {
+        __builtin_prefetch(ahead + column + j);
+        store_columns(to + j, load_part(from + column + j, columns_left(column + j, copy.columns)),
+                      columns_left(j, copy.width), copy.width);
+      }
   }
 }
 
-void transpose_panel(const PanelCopy& panel) {
-  const int64_t stride = panel.stride;
-  const int width = panel.width;
-  for (int64_t p = 0; p < panel.depth; p += kLanes) {
-    const int rows = panel.depth - p < kLanes ? static_cast<int>(panel.depth - p) : kLanes;
-    for (int j = 0; j < width; j += kLanes) {
-      const float* from = panel.from + j * stride + p;
-      const int valid = columns_left(j, panel.valid);
-      Vec square[kLanes];
-      if (valid == kLanes && rows == kLanes) {
-#pragma GCC unroll 16
-        for (int i = 0; i < kLanes; ++i) square[i] = load(from + i * stride);
-      } else {
-#pragma GCC unroll 16
-        for (int i = 0; i < kLanes; ++i) square[i] = i < valid ? load_part(from + i * stride, rows) : Vec{};
-      }
-      transpose(square);
-      float* to = panel.to + p * width + j;
-      const int columns = columns_left(j, width);
-      if (rows == kLanes) {
-#pragma GCC unroll 16
-        for (int i = 0; i < kLanes; ++i) store_columns(to + i * width, square[i], columns, width);
-      } else {
-#pragma GCC unroll 16
-        for (int i = 0; i < kLanes; ++i)
-          if (i < rows) store_columns(to + i * width, square[i], columns, width);
-      }
-    }
+void transpose_panels(const PanelCopy& copy) {
+  float* to = copy.to;
+  for (int64_t column = 0; column < copy.columns; column += copy.width, to += copy.panel_stride) {
+    const int64_t end = column + copy.width < copy.columns ? column + copy.width : copy.columns;
+    for (int j = 0; j < copy.width; j += kLanes)
+      transpose_columns(copy, copy.from + (column + j) * copy.stride, to + j, columns_left(column + j, end),
+                        columns_left(j, copy.width));
   }
 }
 

@@ -20,8 +20,8 @@ constexpr int kTileVectors = 2;
 constexpr int kTileCols = kTileVectors * kLanes;
 
 // The kernels of the other gemm_*.simd.cpp files; gemm_tile.simd.cpp gathers them into gemm_kernels().
-void copy_panel(const PanelCopy& panel);
-void transpose_panel(const PanelCopy& panel);
+void copy_panels(const PanelCopy& copy);
+void transpose_panels(const PanelCopy& copy);
 void mirror(float* c, int64_t ldc, int64_t begin, int64_t end);
 void apply_epilogue(const EpilogueTile& tile);
 void apply_swiglu(const SwigluTile& tile);

@@ -72,7 +72,7 @@ constexpr TileFunctions kTiles = tile_functions(std::make_integer_sequence<int, 
 
 void tile(const Tile& t) { kTiles.by_size[t.rows - 1][(t.cols - 1) / kLanes](t); }
 
-constexpr GemmKernels kKernels = {kTileRows, kTileCols,      copy_panel,   transpose_panel,
+constexpr GemmKernels kKernels = {kTileRows, kTileCols,      copy_panels,  transpose_panels,
                                   tile,      apply_epilogue, apply_swiglu, mirror};
 
 }  // namespace

@@ -71,7 +71,7 @@ TEST_P(VectorMathTest, FunctionsAreWithinAFewUlp) {
 TEST_P(VectorMathTest, TheNormalDistributionFunctionIsAccurateInItsTailsToo) {
   const auto exact = [](double x) { return std::erfc(-x / std::sqrt(2.0)) / 2; };
   EXPECT_LT(worst_ulp(vector_math_probe().normal_cdf, exact, -1, 8), 4);
-  EXPECT_LT(worst_ulp(vector_math_probe().normal_cdf, exact, -5.6, -1), 24);
+  EXPECT_LT(worst_ulp(vector_math_probe().normal_cdf, exact, -5.6, -1), 80);
   for (float y : apply(vector_math_probe().normal_cdf, {-5.7f, -10.0f, -1e30f, -kInfinity})) EXPECT_EQ(y, 0.0f);
 }
 

@@ -2,6 +2,11 @@
 
 #include "backends/cpu/kernels/attention.h"
 
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "backends/cpu/kernels/rope.h"
 #include "backends/cpu/ops/op.h"
 
 namespace propane::cpu {
@@ -46,7 +51,7 @@ Operands operands(const StepView& s, int first_index) {
 Compiled compile_attention(const StepView& s) {
   const Operands o = operands(s, 3);
   const int y = s.out(0), lse = s.out(1);
-  return {[=](const Memory& m) { attention(o.args(m), head_rows(m.f32(y), o.q_shape), m.f32(lse), m.scratch.data()); },
+  return {[=](const Memory& m) { attention(o.args(m), head_rows(m.f32(y), o.q_shape), m.f32(lse), m.scratch); },
           attention_scratch_bytes(o.shape)};
 }
 
@@ -61,15 +66,66 @@ Compiled compile_attention_grad(const StepView& s) {
             grads.dq = head_rows(m.f32(dq), o.q_shape);
             grads.dk = head_rows(m.f32(dk), o.k_shape);
             grads.dv = head_rows(m.f32(dv), o.k_shape);
-            attention_grad(o.args(m), grads, m.scratch.data());
+            attention_grad(o.args(m), grads, m.scratch);
           },
           attention_grad_scratch_bytes(o.shape)};
+}
+
+// cos and sin by position; layers and plans with the same settings share one.
+struct Table {
+  std::vector<float> cos, sin;
+};
+
+std::shared_ptr<const Table> rope_table(const StepView& s, int64_t head_dim) {
+  static std::mutex mutex;
+  static std::map<std::string, std::weak_ptr<const Table>> tables;
+  RopeTable t;
+  t.positions = s.integer("max_position");
+  t.rotary_dim = head_dim;
+  t.theta = s.real("theta");
+  t.scaling_factor = s.real("scaling_factor");
+  t.low_freq_factor = s.real("low_freq_factor");
+  t.high_freq_factor = s.real("high_freq_factor");
+  t.original_max_position = s.real("original_max_position");
+  Attrs same = s.step.attrs;
+  same.set("interleaved", int64_t{0});
+  same.set("transposed_sign", int64_t{0});
+  same.set("head_dim", head_dim);
+  std::lock_guard lock(mutex);
+  auto& known = tables[same.str()];
+  if (auto table = known.lock()) return table;
+  auto table = std::make_shared<Table>();
+  table->cos.resize(static_cast<size_t>(t.positions * head_dim / 2));
+  table->sin.resize(table->cos.size());
+  fill_rope_table(t, table->cos.data(), table->sin.data());
+  known = table;
+  return table;
+}
+
+Compiled compile_rope(const StepView& s) {
+  const int x = s.in(0), positions = s.in(1), y = s.out(0);
+  const Shape& shape = s.shape(x);
+  const auto table = rope_table(s, shape[3]);
+  Rope call;
+  call.tokens = shape[0] * shape[1], call.n_head = shape[2], call.head_dim = shape[3], call.rotary_dim = shape[3];
+  call.interleaved = s.integer("interleaved") != 0;
+  call.inverse = s.integer("transposed_sign") != 0;
+  return {[=](const Memory& m) {
+    Rope args = call;
+    args.x = {m.f32(x), call.n_head * call.head_dim, call.n_head};
+    args.y = {m.f32(y), call.n_head * call.head_dim, call.n_head};
+    args.positions = m.i32(positions);
+    args.cos = table->cos.data();
+    args.sin = table->sin.data();
+    rope(args);
+  }};
 }
 
 }  // namespace
 
 std::span<const OpEntry> attention_entries() {
-  static const OpEntry entries[] = {{"attention", compile_attention}, {"attention_grad", compile_attention_grad}};
+  static const OpEntry entries[] = {
+      {"attention", compile_attention}, {"attention_grad", compile_attention_grad}, {"rope", compile_rope}};
   return entries;
 }
 

@@ -1,7 +1,12 @@
 // The linear family, on kernels/gemm.h.
 
+#include <algorithm>
+
+#include "backends/cpu/kernels/elementwise.h"
 #include "backends/cpu/kernels/gemm.h"
+#include "backends/cpu/kernels/norm.h"
 #include "backends/cpu/ops/op.h"
+#include "base/error.h"
 
 namespace propane::cpu {
 
@@ -80,6 +85,7 @@ struct LinearsCall {
 
 LinearsCall linears_call(const StepView& s, int first_weight, int count) {
   LinearsCall call{};
+  if (count > kMostOutputs) fail("cpu: {} takes at most {} weights, found {}", s.step.op->name, kMostOutputs, count);
   const int x = s.in(0);
   call.m = rows_of(s, x), call.k = s.shape(x).dim(-1), call.count = count;
   for (int i = 0; i < count; ++i) call.weights[i] = weight(s, s.in(first_weight + i));
@@ -152,6 +158,35 @@ Compiled compile_linear_grad_w(const StepView& s) {
           gemm_scratch_bytes(shape, threads().size())};
 }
 
+Compiled compile_column_sum(const StepView& s) {
+  const int dy = s.in(0), into = s.in(1), keep = s.in(2);
+  const int out = into >= 0 ? into : s.out(0);
+  const int64_t rows = rows_of(s, dy), columns = s.shape(dy).dim(-1);
+  return {[=](const Memory& m) {
+    column_sum(rows, columns, {m.f32(dy), columns}, m.f32(out), into >= 0 && keeps(m, keep));
+  }};
+}
+
+// The normalised rows live in scratch, before what the products need.
+Compiled compile_norm_linears(const StepView& s) {
+  LinearsCall call = linears_call(s, 2, s.outputs());
+  for (int i = 0; i < call.count; ++i) call.outputs[i] = s.out(i);
+  const int x = s.in(0), gain = s.in(1);
+  const auto eps = static_cast<float>(s.real("eps"));
+  const size_t rows_bytes = (static_cast<size_t>(call.m * call.k) * sizeof(float) + 63) / 64 * 64;
+  return {[=](const Memory& m) {
+            float* normalised = reinterpret_cast<float*>(m.scratch.data());
+            RmsNorm norm;
+            norm.rows = call.m, norm.dim = call.k, norm.eps = eps;
+            norm.x = {m.f32(x), call.k};
+            norm.gain = m.f32(gain);
+            norm.y = {normalised, call.k};
+            rms_norm(norm);
+            call.run(m, normalised, m.scratch.subspan(rows_bytes));
+          },
+          rows_bytes + call.scratch_bytes()};
+}
+
 }  // namespace
 
 std::pair<int, int> weight_inputs(const Segment::Step& step) {
@@ -168,7 +203,9 @@ std::span<const OpEntry> linear_entries() {
                                     {"linears", compile_linears},
                                     {"gated_linear", compile_gated_linear},
                                     {"linears_grad_x", compile_linears_grad_x},
-                                    {"linear_grad_w", compile_linear_grad_w}};
+                                    {"linear_grad_w", compile_linear_grad_w},
+                                    {"column_sum", compile_column_sum},
+                                    {"norm_linears", compile_norm_linears}};
   return entries;
 }
 
