@@ -77,6 +77,8 @@ function(propane_tests)
     add_executable(${name}_tests ${sources})
     target_link_libraries(${name}_tests PRIVATE ${libraries} GTest::gtest_main GTest::gmock)
     target_compile_definitions(${name}_tests PRIVATE PROPANE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+    # A test's own code is as fast at -O1 and compiles in three quarters of the time.
+    target_compile_options(${name}_tests PRIVATE $<$<CONFIG:Release>:-O1>)
     gtest_discover_tests(${name}_tests DISCOVERY_TIMEOUT 60 PROPERTIES LABELS ${name})
   endforeach()
 endfunction()

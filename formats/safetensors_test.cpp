@@ -2,10 +2,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <cstring>
 #include <unistd.h>
 
+#include <cstring>
 #include <filesystem>
 
 #include "base/error.h"
@@ -17,7 +16,9 @@ using ::testing::HasSubstr;
 
 const Path kFixtures = Path(PROPANE_SOURCE_DIR) / "tests/fixtures/formats";
 
-Path temporary(const std::string& name) { return Path(::testing::TempDir()) / ("safetensors_test_" + std::to_string(::getpid()) + name); }
+Path temporary(const std::string& name) {
+  return Path(::testing::TempDir()) / ("safetensors_test_" + std::to_string(::getpid()) + name);
+}
 
 template <typename T>
 std::vector<T> values(const SafetensorsTensor& tensor) {

@@ -1,5 +1,6 @@
 #include "formats/token_shard.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -132,6 +133,7 @@ void TokenShard::parse_llmc(std::span<const std::byte> content, std::optional<ui
     const TokenSpan all = tokens();
     for (uint64_t i = 0; i < token_count_; ++i) {
       if (i == 0 || all[i] == start) found_starts_.push_back(i);
+      vocab_size_ = std::max<uint64_t>(vocab_size_, uint64_t{all[i]} + 1);
     }
     document_count_ = found_starts_.size();
     return;

@@ -72,7 +72,7 @@ class TokenShard {
 
   // Bytes of the UTF-8 text behind the tokens; 0 in llm.c's files, which do not say.
   uint64_t text_bytes() const { return text_bytes_; }
-  // 0 in llm.c's files.
+  // Of llm.c's files, which do not say: one more than their largest token.
   uint64_t vocab_size() const { return vocab_size_; }
   // XXH64 of the tokenizer's file; 0 in llm.c's files.
   uint64_t tokenizer_hash() const { return tokenizer_hash_; }

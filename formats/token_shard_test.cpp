@@ -14,7 +14,9 @@ using ::testing::HasSubstr;
 
 const Path kFixtures = Path(PROPANE_SOURCE_DIR) / "tests/fixtures/formats";
 
-Path temporary(const std::string& name) { return Path(::testing::TempDir()) / ("token_shard_test_" + std::to_string(::getpid()) + name); }
+Path temporary(const std::string& name) {
+  return Path(::testing::TempDir()) / ("token_shard_test_" + std::to_string(::getpid()) + name);
+}
 
 std::vector<int32_t> tokens_of(const TokenSpan& span) {
   std::vector<int32_t> tokens(span.size());
@@ -64,6 +66,11 @@ TEST(TokenShard, ReadsBackWhatWasWritten) {
     EXPECT_THAT(tokens_of(shard.document(2)), ElementsAre(last, 5, 6));
     EXPECT_EQ(bytes.size(), 128u + (vocab_size <= 65536 ? 16u : 32u) + 24u);
   }
+}
+
+// shard.bin was written by tests/peers/make_format_fixtures.py from the header's description.
+TEST(TokenShard, WritesTheFormatThatItsDescriptionSays) {
+  EXPECT_EQ(shard_of_three(300), read_file(kFixtures / "shard.bin"));
 }
 
 TEST(TokenShard, EveryTruncationAndEveryByteAddedIsAnError) {
@@ -118,6 +125,7 @@ TEST(TokenShard, ReadsLlmcGpt2Shards) {
   const TokenShard shard(kFixtures / "llmc_gpt2.bin");
   shard.verify();
   EXPECT_EQ(shard.token_count(), 9u);
+  EXPECT_EQ(shard.vocab_size(), 50257u);
   ASSERT_EQ(shard.document_count(), 3u);
   EXPECT_THAT(tokens_of(shard.document(0)), ElementsAre(50256, 1, 2, 3));
   EXPECT_THAT(tokens_of(shard.document(1)), ElementsAre(50256, 4));

@@ -47,7 +47,8 @@ AddedTokenFinder::AddedTokenFinder(std::vector<AddedToken> tokens) : tokens_(std
     by_first_byte_[static_cast<unsigned char>(tokens_[i].text[0])].push_back(static_cast<uint32_t>(i));
 }
 
-AddedTokenFinder::Match AddedTokenFinder::find(std::string_view text, size_t from, const AllowedSpecials& allowed) const {
+AddedTokenFinder::Match AddedTokenFinder::find(std::string_view text, size_t from,
+                                               const AllowedSpecials& allowed) const {
   for (size_t at = from; at < text.size(); ++at) {
     for (const uint32_t index : by_first_byte_[static_cast<unsigned char>(text[at])]) {
       const AddedToken& token = tokens_[index];

@@ -12,7 +12,7 @@ namespace propane {
 // Fields and their meaning as in Hugging Face's tokenizer.json.
 struct AddedToken {
   int32_t id = 0;
-  std::string text;
+  std::string text = {};
   bool special = true;       // stands for something that is not text
   bool single_word = false;  // found only where no word character touches it
   bool left_strip = false;   // takes the white space before it
@@ -53,8 +53,8 @@ class AddedTokenFinder {
   bool empty() const { return tokens_.empty(); }
 
  private:
-  std::vector<AddedToken> tokens_;                          // longest first
-  std::array<std::vector<uint32_t>, 256> by_first_byte_;    // indices of tokens_, longest first
+  std::vector<AddedToken> tokens_;                        // longest first
+  std::array<std::vector<uint32_t>, 256> by_first_byte_;  // indices of tokens_, longest first
 };
 
 }  // namespace propane

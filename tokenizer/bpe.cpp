@@ -25,7 +25,7 @@ Bpe::Bpe(const std::vector<std::string>& tokens, const std::vector<Merge>& merge
   }
   for (const Merge& merge : merges)
     targets_[pair_key(static_cast<uint32_t>(merge.left), static_cast<uint32_t>(merge.right))] = {merge.rank,
-                                                                                                merge.result};
+                                                                                                 merge.result};
 }
 
 // A direct-mapped cache: one cache line of the processor an entry, a new chunk displaces the old one.

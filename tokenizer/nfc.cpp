@@ -33,7 +33,8 @@ constexpr char32_t kLCount = 19, kVCount = 21, kTCount = 28, kSCount = kLCount *
 // The range of a sorted table that holds `code`, or nullptr.
 template <typename Range, size_t n>
 const Range* find_range(const Range (&table)[n], char32_t code) {
-  const Range* behind = std::upper_bound(table, table + n, code, [](char32_t c, const Range& r) { return c < r.first; });
+  const Range* behind =
+      std::upper_bound(table, table + n, code, [](char32_t c, const Range& r) { return c < r.first; });
   return behind != table && code <= behind[-1].last ? behind - 1 : nullptr;
 }
 

@@ -13,9 +13,9 @@ struct Pair {
   std::vector<uint32_t> words;  // where the pair is or has been, ascending
 };
 
-// A pair with the count it had when it was put into the heap. Once all its occurrences are made, by the merge that makes
-// its younger token, a pair's count only falls, so an outdated candidate never stands too low: it is put back with
-// the count of the day when it comes to the top.
+// A pair with the count it had when it was put into the heap. Once all its occurrences are made, by the merge that
+// makes its younger token, a pair's count only falls, so an outdated candidate never stands too low: it is put back
+// with the count of the day when it comes to the top.
 struct Candidate {
   int64_t count;
   uint64_t key;

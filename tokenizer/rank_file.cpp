@@ -49,8 +49,8 @@ std::optional<std::string> from_base64(std::string_view text) {
 // The pattern of a vocabulary that its number of ranks gives away.
 std::string_view pattern_of_size(size_t ranks) {
   switch (ranks) {
-    case 50256:                    // r50k, gpt2
-    case 50280: return "gpt2";     // p50k
+    case 50256:                 // r50k, gpt2
+    case 50280: return "gpt2";  // p50k
     case 100256: return "cl100k";
     case 199998: return "o200k";
     case 128000: return "llama3";
@@ -80,9 +80,11 @@ TokenizerSpec read_rank_file(std::string_view content, const std::string& name, 
     const size_t space = line.find(' ');
     const auto bytes = space == line.npos ? std::nullopt : from_base64(line.substr(0, space));
     if (!bytes)
-      fail("{}: line {}: expected a token in base64, a space and its rank, found \"{}\"", name, line_number, excerpt(line));
+      fail("{}: line {}: expected a token in base64, a space and its rank, found \"{}\"", name, line_number,
+           excerpt(line));
     if (bytes->size() > kMaxTokenBytes)
-      fail("{}: line {}: expected a token of at most {} bytes, found {}", name, line_number, kMaxTokenBytes, bytes->size());
+      fail("{}: line {}: expected a token of at most {} bytes, found {}", name, line_number, kMaxTokenBytes,
+           bytes->size());
     const std::string_view digits = line.substr(space + 1);
     int32_t rank = -1;
     const auto [behind, error] = std::from_chars(digits.data(), digits.data() + digits.size(), rank);
@@ -114,8 +116,11 @@ TokenizerSpec read_rank_file(std::string_view content, const std::string& name, 
 std::string write_rank_file(const TokenizerSpec& spec) {
   for (size_t i = 1; i < spec.merges.size(); ++i)
     if (spec.merges[i - 1].result > spec.merges[i].result)
-      fail("a tiktoken rank file cannot hold this vocabulary: merge {} makes token {} after token {}, and tiktoken merges "
-           "in the order of the ids", i, spec.merges[i].result, spec.merges[i - 1].result);
+      fail(
+          "a tiktoken rank file cannot hold this vocabulary: merge {} makes token {} after token {}, and tiktoken "
+          "merges "
+          "in the order of the ids",
+          i, spec.merges[i].result, spec.merges[i - 1].result);
   std::string out;
   for (size_t id = 0; id < spec.tokens.size(); ++id)
     if (!spec.tokens[id].empty()) out += to_base64(spec.tokens[id]) + ' ' + std::to_string(id) + '\n';
@@ -136,9 +141,8 @@ std::vector<Merge> merges_of_ranks(const std::vector<std::string>& tokens) {
       const auto rank = static_cast<int32_t>(id);
       if (right) merges.push_back({*left, *right, rank, rank});
     }
-    std::sort(merges.begin() + static_cast<std::ptrdiff_t>(first), merges.end(), [](const Merge& a, const Merge& b) {
-      return a.left != b.left ? a.left < b.left : a.right < b.right;
-    });
+    std::sort(merges.begin() + static_cast<std::ptrdiff_t>(first), merges.end(),
+              [](const Merge& a, const Merge& b) { return a.left != b.left ? a.left < b.left : a.right < b.right; });
   }
   return merges;
 }

@@ -16,7 +16,8 @@ TokenizerSpec read_rank_file(std::string_view content, const std::string& name, 
 // tiktoken could not repeat them.
 std::string write_rank_file(const TokenizerSpec& spec);
 
-// Every split of a token longer than a byte into two tokens, with the token's id as rank; sorted by (rank, left, right).
+// Every split of a token longer than a byte into two tokens, with the token's id as rank; sorted by (rank, left,
+// right).
 std::vector<Merge> merges_of_ranks(const std::vector<std::string>& tokens);
 
 // Ids beyond this are refused as damage: the largest vocabularies have some 300,000.

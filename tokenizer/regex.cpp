@@ -52,9 +52,10 @@ void refuse_possessive_interval(std::string_view pattern) {
   bool interval = false;
   for_each_piece(pattern, [&](std::string_view piece, bool in_class) {
     if (!in_class && interval && piece == "+")
-      fail("the pattern \"{}\" has an interval followed by '+', whose meaning differs between regex engines; write "
-           "(?:x{{n,m}})+ or (?>x{{n,m}})",
-           pattern);
+      fail(
+          "the pattern \"{}\" has an interval followed by '+', whose meaning differs between regex engines; write "
+          "(?:x{{n,m}})+ or (?>x{{n,m}})",
+          pattern);
     interval = !in_class && piece == "}";
   });
 }

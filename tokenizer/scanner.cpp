@@ -12,8 +12,8 @@ struct Char {
   uint8_t flags;
   int length;
   bool is(uint8_t classes) const { return flags & classes; }
-  bool sign() const { return !is(kLetter | kNumber | kSpace | kTextEnd); }          // [^\s\p{L}\p{N}]
-  bool may_lead() const { return !is(kLetter | kNumber | kNewline | kTextEnd); }    // [^\r\n\p{L}\p{N}]
+  bool sign() const { return !is(kLetter | kNumber | kSpace | kTextEnd); }        // [^\s\p{L}\p{N}]
+  bool may_lead() const { return !is(kLetter | kNumber | kNewline | kTextEnd); }  // [^\r\n\p{L}\p{N}]
 };
 
 inline Char char_at(const char* at, const char* end) {

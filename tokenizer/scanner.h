@@ -15,9 +15,9 @@ struct ScannerRules {
     cased   // as `any`, but a word also ends where lower case turns into upper, and contractions stay with their word
   };
   Words words = Words::any;
-  int max_digits = 3;             // 0: ` ?\p{N}+`
-  bool newlines = true;           // signs take the line ends behind them; white space ends at its last line end
-  bool slashes = false;           // signs take '/' too behind them
+  int max_digits = 3;               // 0: ` ?\p{N}+`
+  bool newlines = true;             // signs take the line ends behind them; white space ends at its last line end
+  bool slashes = false;             // signs take '/' too behind them
   bool space_at_end_whole = false;  // `\s++$`: white space at the end of the text stays in one piece
 
   bool operator==(const ScannerRules&) const = default;

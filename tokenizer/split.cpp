@@ -25,7 +25,7 @@ struct KnownPattern {
 };
 
 #define PROPANE_CONTRACTIONS R"((?i:'s|'t|'re|'ve|'m|'ll|'d))"
-#define PROPANE_CASED_WORDS                                                                            \
+#define PROPANE_CASED_WORDS                                                                              \
   R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)" PROPANE_CONTRACTIONS \
   R"(?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*)" PROPANE_CONTRACTIONS "?"
 

@@ -18,7 +18,7 @@ inline constexpr std::string_view kDefaultPattern = "autoresearch";
 
 // One cut by a pattern. Its matches are chunks; what lies between two matches is a chunk too, or is thrown away.
 struct SplitStage {
-  std::string pattern;
+  std::string pattern = {};
   RegexDialect dialect = RegexDialect::rust;
   bool keep_gaps = true;
 
@@ -34,8 +34,8 @@ std::string_view named_pattern(std::string_view pattern);
 // Cuts by one or more stages, each applied to every chunk of the one before. Patterns in common use are cut by the
 // scanners of scanner.h, all others by PCRE2. Immutable: threads share it, each with a Walker of its own.
 //
-// Text that is not UTF-8: every maximal run of ill-formed bytes is a chunk by itself, and the well-formed text on either
-// side is cut as if it stood alone. So no byte is lost and well-formed text gives the same chunks everywhere.
+// Text that is not UTF-8: every maximal run of ill-formed bytes is a chunk by itself, and the well-formed text on
+// either side is cut as if it stood alone. So no byte is lost and well-formed text gives the same chunks everywhere.
 class Splitter {
  public:
   // Throws Error for a pattern that is not a regular expression. No stage at all leaves well-formed text whole.
@@ -64,8 +64,9 @@ class Splitter {
     template <typename Sink>
     void walk(std::string_view text, Sink&& sink) {
       using Plain = std::remove_reference_t<Sink>;
-      walk_to(text, [](void* f, std::span<const std::string_view> chunks) { (*static_cast<Plain*>(f))(chunks); },
-              const_cast<void*>(static_cast<const void*>(&sink)));
+      walk_to(
+          text, [](void* f, std::span<const std::string_view> chunks) { (*static_cast<Plain*>(f))(chunks); },
+          const_cast<void*>(static_cast<const void*>(&sink)));
     }
 
    private:

@@ -27,7 +27,13 @@ std::string joined(const Strings& strings) {
 
 // Patterns as their users write them; a scanner knows each.
 const char* const kKnown[] = {
-    "autoresearch", "gpt2", "cl100k", "gpt4", "o200k", "llama3", "qwen2",
+    "autoresearch",
+    "gpt2",
+    "cl100k",
+    "gpt4",
+    "o200k",
+    "llama3",
+    "qwen2",
     R"('(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s)",
     R"('(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s)"};
 
@@ -125,7 +131,8 @@ TEST(Splitter, RunsOfIllFormedBytesAreChunksOfTheirOwn) {
 
 TEST(Splitter, WhiteSpaceIsUnicodesNotPcre2s) {
   EXPECT_EQ(chunks("\\s", "\xE1\xA0\x8E"), (Strings{"\xE1\xA0\x8E"}));
-  EXPECT_EQ(chunks(Splitter({{.pattern = "[^\\S]", .keep_gaps = false}}), "\xE1\xA0\x8E\xC2\x85x"), (Strings{"\xC2\x85"}));
+  EXPECT_EQ(chunks(Splitter({{.pattern = "[^\\S]", .keep_gaps = false}}), "\xE1\xA0\x8E\xC2\x85x"),
+            (Strings{"\xC2\x85"}));
 }
 
 TEST(Splitter, DialectsDifferInDollar) {

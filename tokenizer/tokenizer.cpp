@@ -19,7 +19,9 @@ constexpr size_t kSliceBytes = 256 * 1024;
 
 void check(const TokenizerSpec& spec) {
   const auto size = static_cast<int64_t>(spec.tokens.size());
-  const auto mergeable = [&](int32_t id) { return id >= 0 && id < size && !spec.tokens[static_cast<size_t>(id)].empty(); };
+  const auto mergeable = [&](int32_t id) {
+    return id >= 0 && id < size && !spec.tokens[static_cast<size_t>(id)].empty();
+  };
   for (const Merge& merge : spec.merges)
     if (!mergeable(merge.left) || !mergeable(merge.right) || !mergeable(merge.result))
       fail("merge of rank {}: expected three tokens of the vocabulary, found ids {} + {} = {}", merge.rank, merge.left,
@@ -171,9 +173,11 @@ Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 Tokenizer Tokenizer::load(const Path& path, const RankFileOptions& options) {
   const std::string content = read_file(path);
   const size_t first = content.find_first_not_of(" \t\r\n");
-  if (first == content.npos) fail("{}: expected a tokenizer.json or a tiktoken rank file, found an empty file", path.string());
+  if (first == content.npos)
+    fail("{}: expected a tokenizer.json or a tiktoken rank file, found an empty file", path.string());
   const bool json = content[first] == '{' || content.starts_with("\xEF\xBB\xBF");
-  TokenizerSpec spec = json ? read_tokenizer_json(content, path.string()) : read_rank_file(content, path.string(), options);
+  TokenizerSpec spec =
+      json ? read_tokenizer_json(content, path.string()) : read_rank_file(content, path.string(), options);
   try {
     return Tokenizer(std::move(spec));
   } catch (const Error& error) {

@@ -18,22 +18,22 @@ namespace propane {
 
 // All that a tokenizer is made of; what the readers of files fill and the writers read.
 struct TokenizerSpec {
-  std::vector<std::string> tokens;  // the bytes of each mergeable id; empty: a hole or an added token's id
-  std::vector<Merge> merges;        // in the order of their ranks
-  bool whole_chunk_first = false;   // see Bpe
-  std::vector<SplitStage> split;
-  bool nfc = false;                 // normalize to NFC before cutting
-  bool add_prefix_space = false;    // put a space before each piece of text that does not begin with one
-  std::vector<AddedToken> added;
-  std::vector<int32_t> prefix;      // ids that a template puts before a text (<|begin_of_text|>) ...
-  std::vector<int32_t> suffix;      // ... and behind it; encode() leaves both to its caller
+  std::vector<std::string> tokens = {};  // the bytes of each mergeable id; empty: a hole or an added token's id
+  std::vector<Merge> merges = {};        // in the order of their ranks
+  bool whole_chunk_first = false;        // see Bpe
+  std::vector<SplitStage> split = {};
+  bool nfc = false;               // normalize to NFC before cutting
+  bool add_prefix_space = false;  // put a space before each piece of text that does not begin with one
+  std::vector<AddedToken> added = {};
+  std::vector<int32_t> prefix = {};  // ids that a template puts before a text (<|begin_of_text|>) ...
+  std::vector<int32_t> suffix = {};  // ... and behind it; encode() leaves both to its caller
 };
 
 // A tiktoken rank file says nothing of these.
 struct RankFileOptions {
-  std::string pattern;                // a name or a regular expression; empty: by the number of ranks (r50k, cl100k,
-                                      // o200k, llama3 and qwen are known by theirs), else autoresearch's
-  std::vector<std::string> specials;  // get the ids behind the last rank
+  std::string pattern = {};  // a name or a regular expression; empty: by the number of ranks (r50k, cl100k,
+                             // o200k, llama3 and qwen are known by theirs), else autoresearch's
+  std::vector<std::string> specials = {};  // get the ids behind the last rank
 };
 
 // Immutable and safe to share between threads.
@@ -45,8 +45,8 @@ class Tokenizer {
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
 
-  // Reads a Hugging Face tokenizer.json or a tiktoken rank file, told apart by content. Throws Error naming the file and
-  // what is wrong with it or not supported.
+  // Reads a Hugging Face tokenizer.json or a tiktoken rank file, told apart by content. Throws Error naming the file
+  // and what is wrong with it or not supported.
   static Tokenizer load(const Path& path, const RankFileOptions& options = {});
   // Writes a tokenizer.json that Hugging Face tokenizers loads and encodes with alike.
   void save(const Path& path) const;

@@ -20,14 +20,14 @@ class Reader {
   TokenizerSpec read() {
     if (!root_.is_object()) fail("{}: expected a JSON object, found {}", name_, root_.type_name());
     const json* model = member(root_, "model");
-    if (!model || !model->is_object())
-      fail("{}: expected the tokenizer in an object \"model\", found none", name_);
+    if (!model || !model->is_object()) fail("{}: expected the tokenizer in an object \"model\", found none", name_);
     read_added_tokens();
     read_model(*model);
     if (const json* normalizer = member(root_, "normalizer")) read_normalizer(*normalizer);
     const json* pre_tokenizer = member(root_, "pre_tokenizer");
     if (pre_tokenizer) read_pre_tokenizer(*pre_tokenizer);
-    if (!byte_level_) fail("{}: expected a pre_tokenizer of type ByteLevel, found none; only byte-level BPE is supported", name_);
+    if (!byte_level_)
+      fail("{}: expected a pre_tokenizer of type ByteLevel, found none; only byte-level BPE is supported", name_);
     if (const json* post_processor = member(root_, "post_processor")) read_post_processor(*post_processor);
     if (const json* decoder = member(root_, "decoder")) check_decoder(*decoder);
     return std::move(spec_);
@@ -70,7 +70,9 @@ class Reader {
     if (!value.is_array()) wrong(where, "a list", value);
     return value;
   }
-  const std::string& type_of(const json& value, std::string_view where) { return text(need(value, "type", where), where); }
+  const std::string& type_of(const json& value, std::string_view where) {
+    return text(need(value, "type", where), where);
+  }
 
   void read_added_tokens() {
     const json* added = member(root_, "added_tokens");
@@ -89,7 +91,8 @@ class Reader {
 
   void read_model(const json& model) {
     if (const json* type = member(model, "type"))
-      if (text(*type, "model.type") != "BPE") unsupported(fmt::format("model.type \"{}\" (only BPE is)", text(*type, "")));
+      if (text(*type, "model.type") != "BPE")
+        unsupported(fmt::format("model.type \"{}\" (only BPE is)", text(*type, "")));
     for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"})
       if (const json* found = member(model, key); found && *found != "") unsupported(fmt::format("model.{}", key));
     if (const json* dropout = member(model, "dropout"); dropout && *dropout != 0) unsupported("model.dropout");
@@ -173,11 +176,13 @@ class Reader {
     const std::string& type = type_of(item, "pre_tokenizer");
     if (byte_level_) unsupported(fmt::format("the pre_tokenizer \"{}\" behind ByteLevel", type));
     if (type == "Sequence") {
-      for (const json& each : list(need(item, "pretokenizers", "pre_tokenizer"), "pre_tokenizer")) read_pre_tokenizer(each);
+      for (const json& each : list(need(item, "pretokenizers", "pre_tokenizer"), "pre_tokenizer"))
+        read_pre_tokenizer(each);
     } else if (type == "ByteLevel") {
       byte_level_ = true;
       spec_.add_prefix_space = flag(item, "add_prefix_space", true, "pre_tokenizer");
-      if (spec_.add_prefix_space && !spec_.split.empty()) unsupported("ByteLevel's add_prefix_space behind another pre_tokenizer");
+      if (spec_.add_prefix_space && !spec_.split.empty())
+        unsupported("ByteLevel's add_prefix_space behind another pre_tokenizer");
       if (flag(item, "use_regex", true, "pre_tokenizer"))
         spec_.split.push_back({.pattern = std::string(named_pattern("gpt2")), .dialect = RegexDialect::oniguruma});
     } else if (type == "Digits") {
@@ -195,9 +200,10 @@ class Reader {
     const std::string& behavior = text(need(item, "behavior", where), where);
     const bool isolated = behavior == "Isolated";
     if (!isolated && !(behavior == "Removed" && flag(item, "invert", false, where)))
-      unsupported(fmt::format("the behavior \"{}\" of a Split (only Isolated, and Removed with invert, are)", behavior));
+      unsupported(
+          fmt::format("the behavior \"{}\" of a Split (only Isolated, and Removed with invert, are)", behavior));
     const json& pattern = need(item, "pattern", where);
-    SplitStage stage{.pattern = {}, .dialect = RegexDialect::oniguruma, .keep_gaps = isolated};
+    SplitStage stage{.dialect = RegexDialect::oniguruma, .keep_gaps = isolated};
     if (const json* regex = pattern.is_object() ? member(pattern, "Regex") : nullptr) {
       stage.pattern = text(*regex, where);
     } else if (const json* literal = pattern.is_object() ? member(pattern, "String") : nullptr) {
@@ -219,7 +225,8 @@ class Reader {
   void read_post_processor(const json& item) {
     const std::string& type = type_of(item, "post_processor");
     if (type == "Sequence") {
-      for (const json& each : list(need(item, "processors", "post_processor"), "post_processor")) read_post_processor(each);
+      for (const json& each : list(need(item, "processors", "post_processor"), "post_processor"))
+        read_post_processor(each);
     } else if (type == "TemplateProcessing") {
       read_template(item);
     } else if (type == "RobertaProcessing" || type == "BertProcessing") {

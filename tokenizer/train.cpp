@@ -12,13 +12,14 @@ namespace propane {
 namespace {
 
 constexpr int kBytes = 256;
-constexpr size_t kSliceBytes = 64 * 1024;           // what one thread counts at a time
-constexpr size_t kBatchBytes = 32 * 1024 * 1024;    // of streamed documents held in memory
+constexpr size_t kSliceBytes = 64 * 1024;         // what one thread counts at a time
+constexpr size_t kBatchBytes = 32 * 1024 * 1024;  // of streamed documents held in memory
 
 // Counts the distinct chunks of documents, each thread in a table of its own.
 class ChunkCounter {
  public:
-  explicit ChunkCounter(const Splitter& splitter) : splitter_(splitter), threads_(static_cast<size_t>(threads().size())) {}
+  explicit ChunkCounter(const Splitter& splitter)
+      : splitter_(splitter), threads_(static_cast<size_t>(threads().size())) {}
 
   void count(std::span<const std::string_view> documents) {
     std::vector<std::string_view> slices;

@@ -16,9 +16,9 @@
 namespace propane {
 
 struct BpeTrainOptions {
-  int vocab_size = 8192;  // bytes, merges and specials together
+  int vocab_size = 8192;                               // bytes, merges and specials together
   std::string pattern = std::string(kDefaultPattern);  // a name (see named_pattern) or a regular expression
-  std::vector<std::string> specials;  // get the last ids, in this order
+  std::vector<std::string> specials = {};              // get the last ids, in this order
 };
 
 // autoresearch's specials; the first begins a document.
@@ -28,8 +28,8 @@ std::vector<std::string> autoresearch_specials();
 // until the next call, so a corpus of any size can be streamed; calls come from the calling thread only.
 using DocumentSource = std::function<bool(std::string_view& document)>;
 
-// Trains on the pool of threads; the result does not depend on their number. A corpus too small for the asked size gives
-// a smaller vocabulary: its merges end when no two adjacent tokens are left. Merges never cross documents. Throws
+// Trains on the pool of threads; the result does not depend on their number. A corpus too small for the asked size
+// gives a smaller vocabulary: its merges end when no two adjacent tokens are left. Merges never cross documents. Throws
 // UsageError for a vocab_size below 256 + specials, a bad pattern or a special that is there twice.
 Tokenizer train_bpe(const BpeTrainOptions& options, const DocumentSource& documents);
 

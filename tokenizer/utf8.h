@@ -9,8 +9,8 @@ namespace propane {
 
 // What stands at the front of a text.
 struct Utf8Step {
-  char32_t code;   // the scalar value when valid
-  int length;      // its bytes; of an ill-formed sequence the "maximal subpart" (Unicode 3.9, table 3-8), at least 1
+  char32_t code;  // the scalar value when valid
+  int length;     // its bytes; of an ill-formed sequence the "maximal subpart" (Unicode 3.9, table 3-8), at least 1
   bool valid;
   bool truncated;  // not valid, but the text ended where more bytes could have made it so
 };

@@ -10,11 +10,11 @@ namespace {
 TEST(Utf8, ReplacesMaximalIllFormedPartsAsPythonDoes) {
   const std::string r = "\xEF\xBF\xBD";
   EXPECT_EQ(utf8_replace_invalid("a\xFFz"), "a" + r + "z");
-  EXPECT_EQ(utf8_replace_invalid("\xE2\x82"), r);                       // one unfinished character
+  EXPECT_EQ(utf8_replace_invalid("\xE2\x82"), r);  // one unfinished character
   EXPECT_EQ(utf8_replace_invalid("\xE2\x82z"), r + "z");
-  EXPECT_EQ(utf8_replace_invalid("\xC0\xAF"), r + r);                   // overlong
-  EXPECT_EQ(utf8_replace_invalid("\xED\xA0\x80"), r + r + r);           // a surrogate
-  EXPECT_EQ(utf8_replace_invalid("\xF4\x90\x80\x80"), r + r + r + r);   // past U+10FFFF
+  EXPECT_EQ(utf8_replace_invalid("\xC0\xAF"), r + r);                  // overlong
+  EXPECT_EQ(utf8_replace_invalid("\xED\xA0\x80"), r + r + r);          // a surrogate
+  EXPECT_EQ(utf8_replace_invalid("\xF4\x90\x80\x80"), r + r + r + r);  // past U+10FFFF
   EXPECT_EQ(utf8_replace_invalid("\xF0\x9F\x98\xF0\x9F\x98\x80"), r + "\xF0\x9F\x98\x80");
 }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What general compressors need for a corpus' held-out chapters once they know the others: the size of both together,
-# compressed, less that of the training text alone, in bits a held-out byte. Prints `xz_bpb: X` and `ppmd_bpb: X`.
+# compressed, less that of the training text alone, in bits a held-out byte. Prints a JSON object of xz_bpb (`xz -9e`)
+# and ppmd_bpb (7-Zip's PPMd of order 8).
 #
 #   tools/compressors.sh FOLDER     .txt files, chapters separated by form feeds, and held_out.list (file#number)
 set -euo pipefail
@@ -26,5 +27,6 @@ ppmd_size() {
 held_bytes=$(wc -c <"$work/held")
 bits_per_byte() { awk -v both="$1" -v alone="$2" -v bytes="$held_bytes" 'BEGIN { printf "%.4f", 8 * (both - alone) / bytes }'; }
 
-echo "xz_bpb: $(bits_per_byte "$(xz_size "$work/both")" "$(xz_size "$work/train")")"
-echo "ppmd_bpb: $(bits_per_byte "$(ppmd_size "$work/both")" "$(ppmd_size "$work/train")")"
+xz_bpb=$(bits_per_byte "$(xz_size "$work/both")" "$(xz_size "$work/train")")
+ppmd_bpb=$(bits_per_byte "$(ppmd_size "$work/both")" "$(ppmd_size "$work/train")")
+echo "{\"xz_bpb\": $xz_bpb, \"ppmd_bpb\": $ppmd_bpb}"

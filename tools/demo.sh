@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Trains the demo's model on the bundled novels, lets it write, and sets its bits a byte beside what compressors need.
+# Trains the demo's model on the bundled novels, sets its bits a byte beside what compressors need, and lets it write.
 #
 #   tools/demo.sh [TRAIN-FLAG...]     flags are passed on to `propane train`, for example --minutes 1
 set -euo pipefail
@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.."
 propane=build/propane
 corpus=data/austen
 data=runs/demo-data
+compressors=$data/compressors.json
 
 # A run is never overwritten: the second demo goes to runs/demo-2.
 run=runs/demo
@@ -20,26 +21,27 @@ mkdir -p runs
 step() { printf '\n== %s\n' "$*" >&2; }
 call() { echo "\$ $*" >&2; "$@"; }
 
-if [[ ! -e $data ]]; then
-  step "Prepare: tokenize six novels, whole chapters held out"
+if [[ ! -e $compressors ]]; then  # the last file that preparing writes
+  step "Prepare: six novels become tokens, whole chapters are held out"
   call $propane data prepare $corpus --out $data
+  step "Measure what compressors need for the held-out chapters, given the others"
+  call tools/compressors.sh $corpus >$compressors.part
+  mv $compressors.part $compressors
 fi
 
 step "Train"
-call $propane train --preset demo --data $data --out $run "$@"
+summary=$(call $propane train --preset demo --data $data --out "$run" "$@")
 
-step "Measure what compressors need for the held-out chapters, given the others"
-compressors=$(call tools/compressors.sh $corpus)
-
-step "Evaluate on the held-out chapters"
-evaluation=$(call $propane eval --model $run --data $data --json)
+step "Evaluate on the held-out chapters, from the saved checkpoint"
+call $propane eval --model "$run" --data $data
 
 step "Sample"
-call $propane generate --model $run --prompt "It was a truth which " --max-tokens 120 --temperature 0.8 --seed 1
+call $propane generate --model "$run" --prompt "It was a truth" --max-tokens 150 --temperature 0.8 --seed 1
 echo
 
-# eval's JSON is one object on one line or more; its val_bpb is the figure to set beside the compressors'.
-val_bpb=$(tr -d '\n' <<<"$evaluation" | sed -E 's/.*"val_bpb" *: *([0-9.eE+-]+).*/\1/')
-step "Summary: bits a byte on held-out text, fewer is better"
-printf -- '---\nval_bpb: %s\n%s\n' "$val_bpb" "$compressors"
+step "Summary: val_bpb is in bits a held-out byte, fewer is better"
+echo "$summary"
+if ! grep -q '^xz_bpb:' <<<"$summary"; then
+  tr -d '{}"' <$compressors | tr ',' '\n' | sed 's/^ //'
+fi
 printf '\nThe report with its curves: %s/report.html\n' "$run"

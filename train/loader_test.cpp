@@ -219,8 +219,7 @@ TEST(Packing, AutoresearchTakesTheLongestThatFitsElseCropsTheShortest) {
   const std::vector<int> sizes = mixed_sizes();
   const TokenCorpus corpus = corpus_of(sizes);
   for (int buffer : {5, 64, 200, 1000}) {
-    const auto packer =
-        make_packer(corpus, {.packing = Packing::autoresearch, .seq = 48, .buffer_documents = buffer});
+    const auto packer = make_packer(corpus, {.packing = Packing::autoresearch, .seq = 48, .buffer_documents = buffer});
     ReferencePacker reference(sizes, static_cast<size_t>(buffer));
     std::vector<Piece> row;
     for (int i = 0; i < 200; ++i) {
@@ -276,7 +275,8 @@ TEST(Loader, RefusesAStateOfOtherDataOrOptions) {
   };
   const std::string state = loader.state();
   EXPECT_EQ(error_of(corpus, options_of(32, 2), state), "no error");
-  EXPECT_THAT(error_of(corpus, options_of(16, 1), state), HasSubstr("expected seq = 32, as the run began with, found 16"));
+  EXPECT_THAT(error_of(corpus, options_of(16, 1), state),
+              HasSubstr("expected seq = 32, as the run began with, found 16"));
   EXPECT_THAT(error_of(other, options_of(32, 1), state), HasSubstr("expected documents = 65"));
   EXPECT_THAT(error_of(corpus, options_of(32, 1), "{"), HasSubstr("state is damaged"));
   EXPECT_THAT(error_of(corpus, options_of(32, 1), "{}"), HasSubstr("state is damaged"));
@@ -342,8 +342,7 @@ TEST(Loader, PassesOnWhatGoesWrongOnItsThread) {
   const TokenCorpus corpus(std::move(shards));
   Loader loader(corpus, options_of(32, 1));
   bytes[bytes.size() - 1] = '\x7F';  // before the thread starts, with the first batch
-  EXPECT_THROW(
-      for (int i = 0; i < 100; ++i) loader.next(), Error);
+  EXPECT_THROW(for (int i = 0; i < 100; ++i) loader.next(), Error);
 }
 
 TEST(Loader, RefusesImpossibleOptions) {

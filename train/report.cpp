@@ -89,7 +89,7 @@ std::vector<Point> points_of(const Run& run, double StepMetrics::*value) {
 }
 
 // Over how many steps curves are smoothed.
-size_t smooth_span(const Run& run) { return std::clamp<size_t>(run.steps.size() / 40, 8, 400); }
+size_t smooth_span(const Run& run) { return std::clamp<size_t>(run.steps.size() / 40, 4, 400); }
 
 std::string header(const Run& run) {
   const StepMetrics& last = run.steps.back();
@@ -156,7 +156,7 @@ std::string tiles(const Run& run) {
 std::vector<Series> raw_and_smooth(const Run& run, double StepMetrics::*value) {
   const std::vector<Point> raw = points_of(run, value);
   const size_t span = smooth_span(run);
-  return {{"each step", "faint", raw}, {fmt::format("mean of about {} steps", span), "main", smooth(raw, span)}};
+  return {{"each step", "faint", raw}, {fmt::format("smoothed over {} steps", span), "main", smooth(raw, span)}};
 }
 
 std::string charts(const Run& run) {

@@ -32,8 +32,8 @@ h1 { margin: 2px 0 6px; font-size: 30px; line-height: 1.2; font-weight: 650; let
   background: var(--alert-page); }
 h2 { margin: 40px 0 14px; font-size: 18px; font-weight: 650; letter-spacing: -.005em; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(120px, 1fr)); gap: 1px; margin: 24px 0 0;
-  background: var(--rule); border: 1px solid var(--rule); border-radius: 8px; overflow: hidden; }
-.tiles div { background: var(--card); padding: 13px 15px 12px; }
+  background: var(--card); border: 1px solid var(--rule); border-radius: 8px; overflow: hidden; }
+.tiles div { outline: 1px solid var(--rule); padding: 13px 15px 12px; }
 .tiles dt { color: var(--soft); font-size: 12.5px; }
 .tiles dd { margin: 0; font-size: 22px; line-height: 1.35; font-weight: 600; font-variant-numeric: tabular-nums;
   letter-spacing: -.01em; white-space: nowrap; }

@@ -34,7 +34,7 @@ class Decoder(nn.Module):
         if window is not None and window < len(self.index):
             seen = seen & (position - self.index < window)
         q = q.transpose(1, 2)
-        out = F.scaled_dot_product_attention(q, keys, values, attn_mask=seen, enable_gqa=q.size(1) != keys.size(1))
+        out = F.scaled_dot_product_attention(q, keys, values, attn_mask=seen[None], enable_gqa=q.size(1) != keys.size(1))
         return out.transpose(1, 2).flatten(-2)
 
     def gpt(self, token, position):

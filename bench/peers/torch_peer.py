@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "peers"))
 from reference import (  # noqa: E402
     Gpt, Gpt2, Gpt2Config, GptConfig, Llama, LlamaConfig, MuonAdamW, clip_by_global_norm, mean_cross_entropy,
 )
-from reference.optim import muon_update  # noqa: E402
+from reference.optim import compiled_muon_update, muon_update  # noqa: E402
 
 FAMILIES = {"gpt": (GptConfig, Gpt), "llama": (LlamaConfig, Llama), "gpt2": (Gpt2Config, Gpt2)}
 
@@ -74,7 +74,7 @@ def make_optimizer(model, kind, compiled=True, **rates):
     """Muon + AdamW (float32 in Polar Express too) or AdamW with decay on matrices, both in their fused forms."""
     fused = lambda groups: torch.optim.AdamW(groups, fused=True)
     if kind == "muon":
-        muon = torch.compile(muon_update, dynamic=False) if compiled else muon_update
+        muon = compiled_muon_update() if compiled else muon_update
         return MuonAdamW(model, dtype=torch.float32, adamw=fused, muon=muon, **rates)
     matrices = [p for p in model.parameters() if p.dim() >= 2]
     vectors = [p for p in model.parameters() if p.dim() < 2]

@@ -1,3 +1,4 @@
+#include "base/error.h"
 #include "graph/op.h"
 #include "graph/ops.h"
 
@@ -46,6 +47,7 @@ std::vector<Type> infer_attention(const OpCall& call) {
 }
 
 std::vector<Val> grad_attention(GradientCall& call) {
+  if (call.d(1) || !call.d(0)) fail("attention: no gradient passes through lse, the sum that it keeps for its own");
   auto d = call.graph.add(
       "attention_grad",
       {call.in(0), call.in(1), call.in(2), call.out(0), call.out(1), call.d(0), call.in(3), call.in(4), call.in(5)},

@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
 """Makes tests/fixtures/formats/ with the packages that define the formats.
 
-    pip install safetensors==0.8.0 numpy==2.4.6 pyarrow==26.0.1 zstandard==0.25.0
+    pip install safetensors==0.8.0 numpy==2.4.6 pyarrow==26.0.1 zstandard==0.25.0 xxhash==3.5.0
     python3 tests/peers/make_format_fixtures.py
 """
 
 import gzip
 import json
+import struct
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import xxhash
 import zstandard
 from safetensors import TensorSpec, serialize_file
 from safetensors.numpy import save_file
@@ -92,9 +94,21 @@ def llmc():
     (FOLDER / "llmc_llama3.bin").write_bytes(header.tobytes() + wide.tobytes())
 
 
+def shard():
+    """Our own token shard, written down a second time from the description in formats/token_shard.h."""
+    documents = [[299, 1, 2], [299], [299, 5, 6]]
+    tokens = np.concatenate(documents).astype("<u2").tobytes()
+    starts = np.cumsum([0] + [len(d) for d in documents[:-1]]).astype("<u8").tobytes()
+    payload = tokens + bytes(-len(tokens) % 8) + starts
+    header = b"PROPANE\x1a" + struct.pack("<2I6Q", 1, 2, 7, 3, 30, 300, 0xABCDEF, xxhash.xxh64_intdigest(payload))
+    header += bytes(120 - len(header))
+    (FOLDER / "shard.bin").write_bytes(header + struct.pack("<Q", xxhash.xxh64_intdigest(header)) + payload)
+
+
 if __name__ == "__main__":
     FOLDER.mkdir(parents=True, exist_ok=True)
     safetensors()
     text()
     parquet()
     llmc()
+    shard()

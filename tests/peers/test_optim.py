@@ -4,7 +4,7 @@ import torch
 
 from make_model_fixtures import STEP_CASES, forward, make_batch, make_model
 from reference import AdamW, MuonAdamW, autoresearch_schedule, clip_by_global_norm, cosine_schedule
-from reference.optim import muon_update, polar_express
+from reference.optim import compiled_muon_update, muon_update, polar_express
 
 
 def rand(*shape, seed=0):
@@ -100,7 +100,7 @@ def test_torchs_fused_adamw_and_compiled_muon_take_the_same_steps():
     config = STEP_CASES["gpt"]
     fused = lambda groups: torch.optim.AdamW(groups, fused=True)
     finals = []
-    for parts in ({}, {"adamw": fused, "muon": torch.compile(muon_update, dynamic=False)}):
+    for parts in ({}, {"adamw": fused, "muon": compiled_muon_update()}):
         _, model = make_model("fast", config)
         optimizer = MuonAdamW(model, dtype=torch.float64, **parts)
         for step in range(4):

@@ -82,11 +82,22 @@ def muon_update(w, g, momentum_buffer, second_moment, lr, momentum, weight_decay
     w.sub_(lr * u + lr * weight_decay * w * (u * w >= 0))
 
 
+def compiled_muon_update():
+    """muon_update as one compiled graph a shape; the rates become tensors, or each new value would compile again."""
+    compiled = torch.compile(muon_update, dynamic=False)
+
+    def update(w, g, momentum_buffer, second_moment, lr, momentum, weight_decay, dtype):
+        lr, momentum, weight_decay = (torch.tensor(value, dtype=w.dtype) for value in (lr, momentum, weight_decay))
+        compiled(w, g, momentum_buffer, second_moment, lr, momentum, weight_decay, dtype)
+
+    return update
+
+
 class MuonAdamW:
     """autoresearch's groups over a Gpt. Learning rates are those of the schedule's multiplier 1.
 
     `dtype` is Polar Express's (bfloat16 upstream). `adamw` builds the AdamW of the other groups and `muon` is the
-    update; a benchmark passes fused ones, for example torch.optim.AdamW and a compiled muon_update.
+    update; a benchmark passes fused ones, torch.optim.AdamW and compiled_muon_update().
     """
 
     def __init__(self, model, dtype=torch.bfloat16, matrix_lr=0.04, embedding_lr=0.6, head_lr=0.004, scalar_lr=0.5,
