@@ -47,8 +47,8 @@ TEST_F(Autodiff, ReturnsOneContributionForEachUseOfAWantedValue) {
 
 TEST_F(Autodiff, AddsUpWhatArrivesAtAValueBeforeItFlowsOn) {
   const Val h = scale(g_, x_, 2.0);
-  const Val y = add(g_, scale(g_, h, 3.0), activation(g_, h, "silu"));
-  gradients_of(y, {x_});
+  const Val a = scale(g_, h, 3.0), b = activation(g_, h, "silu");
+  gradients_of(add(g_, a, b), {x_});
   EXPECT_THAT(made(), testing::ElementsAre("activation_grad", "scale", "add", "scale"));
 }
 

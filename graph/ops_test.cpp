@@ -464,15 +464,5 @@ TEST(Ops, HaveDocumentationAndDistinctNames) {
   }
 }
 
-// What an op may share must have the size of what it shares; only a view shares without saying which.
-TEST(Ops, MayShareOnlyWhatTheyHave) {
-  for (const OpDef* op : all_ops())
-    for (const auto& [output, input] : op->may_share) {
-      EXPECT_GE(output, 0) << op->name;
-      EXPECT_GE(input, 0) << op->name;
-      EXPECT_FALSE(op->is_view) << op->name;
-    }
-}
-
 }  // namespace
 }  // namespace propane

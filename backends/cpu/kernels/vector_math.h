@@ -10,12 +10,14 @@
 
 namespace propane::cpu::PROPANE_TARGET {
 
-PROPANE_INLINE Vec bits_to_float(IVec bits) { return (Vec)bits; }
-PROPANE_INLINE IVec float_to_bits(Vec x) { return (IVec)x; }
-PROPANE_INLINE Vec abs(Vec x) { return bits_to_float(float_to_bits(x) & broadcast_int(0x7fffffff)); }
+// Bits are counted with unsigned numbers, which may wrap.
+typedef uint32_t UVec __attribute__((vector_size(kLanes * 4)));
+PROPANE_INLINE UVec bits_of(Vec x) { return (UVec)x; }
+PROPANE_INLINE Vec from_bits(UVec bits) { return (Vec)bits; }
+PROPANE_INLINE Vec abs(Vec x) { return from_bits(bits_of(x) & 0x7fffffffu); }
 // |magnitude| with the sign of `sign`; magnitude must not be negative.
 PROPANE_INLINE Vec with_sign(Vec magnitude, Vec sign) {
-  return bits_to_float(float_to_bits(magnitude) | (float_to_bits(sign) & broadcast_int(INT32_MIN)));
+  return from_bits(bits_of(magnitude) | (bits_of(sign) & 0x80000000u));
 }
 
 // {0, 1, 2, ...}
@@ -37,13 +39,13 @@ PROPANE_INLINE Vec polynomial(Vec x, const float (&coefficients)[N]) {
 constexpr float kRounder = 0x1.8p23f;
 struct Rounded {
   Vec value;
-  IVec integer;
+  UVec integer;  // modulo 2^32
 };
 PROPANE_INLINE Rounded round_to_int(Vec x) {
   const Vec shifted = x + kRounder;
-  return {shifted - kRounder, float_to_bits(shifted) - float_to_bits(broadcast(kRounder))};
+  return {shifted - kRounder, bits_of(shifted) - bits_of(broadcast(kRounder))};
 }
-PROPANE_INLINE Vec scale_by_power(Vec y, IVec n) { return bits_to_float(float_to_bits(y) + (n << 23)); }
+PROPANE_INLINE Vec scale_by_power(Vec y, UVec n) { return from_bits(bits_of(y) + (n << 23)); }
 
 // 2^x; 0 below 2^-125, infinity from 2^128 on, NaN for NaN.
 PROPANE_INLINE Vec exp2(Vec x) {
@@ -73,9 +75,9 @@ PROPANE_INLINE Vec log(Vec x) {
   static constexpr float kPoly[] = {0.333333105f,  -0.249999866f, 0.200022265f,  -0.16669251f, 0.142186657f,
                                     -0.123843476f, 0.118729271f,  -0.11789792f, 0.0691545084f};
   // x = 2^n · m with m in [√½, √2).
-  const IVec shifted = float_to_bits(x) - 0x3f3504f3;
-  const Vec n = __builtin_convertvector(shifted >> 23, Vec);
-  const Vec u = bits_to_float((shifted & broadcast_int(0x7fffff)) + 0x3f3504f3) - 1.0f;
+  const UVec shifted = bits_of(x) - 0x3f3504f3u;
+  const Vec n = __builtin_convertvector((IVec)shifted >> 23, Vec);
+  const Vec u = from_bits((shifted & 0x7fffffu) + 0x3f3504f3u) - 1.0f;
   const Vec u2 = u * u;
   Vec y = u2 * u * polynomial(u, kPoly) - n * 2.12194440e-4f;
   y = y - 0.5f * u2 + u + n * 0.693359375f;
@@ -109,7 +111,6 @@ PROPANE_INLINE Vec normal_cdf(Vec x) {
 
 // bf16, the upper half of a float: reading, and writing rounded to nearest even.
 typedef uint16_t HalfVec __attribute__((vector_size(kLanes * 2)));
-typedef uint32_t UVec __attribute__((vector_size(kLanes * 4)));
 PROPANE_INLINE Vec load_bf16(const uint16_t* p) {
   HalfVec v;
   std::memcpy(&v, p, sizeof v);
