@@ -191,8 +191,8 @@ std::vector<Case> one_step_cases() {
   list.push_back({kBackends[2], "gpt2", true});
   return list;
 }
-INSTANTIATE_TEST_SUITE_P(PyTorch, OneStep, testing::ValuesIn(one_step_cases()), [](const auto& info) {
-  return std::string(info.param.backend.name) + "_" + info.param.name + (info.param.recompute ? "_recompute" : "");
+INSTANTIATE_TEST_SUITE_P(PyTorch, OneStep, testing::ValuesIn(one_step_cases()), [](const auto& test) {
+  return std::string(test.param.backend.name) + "_" + test.param.name + (test.param.recompute ? "_recompute" : "");
 });
 
 class TenSteps : public testing::TestWithParam<Case> {};
@@ -252,7 +252,7 @@ std::vector<Case> ten_step_cases() {
   return list;
 }
 INSTANTIATE_TEST_SUITE_P(PyTorch, TenSteps, testing::ValuesIn(ten_step_cases()),
-                         [](const auto& info) { return std::string(info.param.backend.name) + "_" + info.param.name; });
+                         [](const auto& test) { return std::string(test.param.backend.name) + "_" + test.param.name; });
 
 TEST(Models, FlopsPerTokenAreAutoresearchs) {
   for (const char* name : {"gpt", "gpt_muon_adamw"}) {

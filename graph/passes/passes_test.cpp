@@ -107,7 +107,7 @@ TEST_P(Passes, EachKeepsTheLossAndEveryGradient) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, Passes, testing::Values(Family::gpt, Family::llama, Family::gpt2),
-                         [](const auto& info) { return family_name(info.param); });
+                         [](const auto& test) { return family_name(test.param); });
 
 TEST(Fuse, LeavesOneHeadNoLogitsAndNoAccumulatesOfMatrices) {
   Graph g = train::build_micro_step(small(Family::llama), 2, false);
@@ -118,7 +118,9 @@ TEST(Fuse, LeavesOneHeadNoLogitsAndNoAccumulatesOfMatrices) {
   EXPECT_EQ(count(g, "linears"), 3);          // q, k, v of each layer
   EXPECT_EQ(count(g, "linears_grad_x"), 12);  // q+k+v, out, gate+up, down of each layer
   for (const Node& node : g.nodes())
-    if (node.op->name == "linear_grad_w") EXPECT_GE(node.inputs.size(), 3u);
+    if (node.op->name == "linear_grad_w") {
+      EXPECT_GE(node.inputs.size(), 3u);
+    }
 }
 
 TEST(Fuse, JoinsANormWithItsLinearsWhenNobodyElseReadsIt) {

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Propane:
-    """Runs PROPANE_BIN; a failing command fails the test with what it said."""
+    """Runs the built program; a failing command fails the test with what it said."""
 
     def __init__(self, path):
         self.path = Path(path).resolve()
@@ -48,7 +48,8 @@ class Propane:
 
 
 def propane_or_skip():
-    path = os.environ.get("PROPANE_BIN")
-    if not path:
-        pytest.skip("PROPANE_BIN names no propane program")
+    """The program named by PROPANE_BIN, else the one that `make build` leaves at build/propane."""
+    path = os.environ.get("PROPANE_BIN") or ROOT / "build" / "propane"
+    if not Path(path).exists():
+        pytest.skip(f"there is no {path}: run make build, or set PROPANE_BIN")
     return Propane(path)
