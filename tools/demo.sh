@@ -23,7 +23,7 @@ call() { echo "\$ $*" >&2; "$@"; }
 
 if [[ ! -e $compressors ]]; then  # the last file that preparing writes
   step "Prepare: six novels become tokens, whole chapters are held out"
-  call $propane data prepare $corpus --out $data
+  call $propane data prepare $corpus --out $data --vocab-size 2048
   step "Measure what compressors need for the held-out chapters, given the others"
   call tools/compressors.sh $corpus >$compressors.part
   mv $compressors.part $compressors

@@ -107,7 +107,8 @@ SafetensorsFile open_checked(const Path& folder, const char* name, const ordered
     if (mapped.size() != expected)
       fail_damaged(file, fmt::format("{} bytes", expected), fmt::format("{}", mapped.size()));
     const std::string sum = checksum(mapped.text());
-    if (sum != record.at("xxh64")) fail_damaged(file, "checksum " + record.at("xxh64").get<std::string>(), sum);
+    const std::string expected_sum = record.at("xxh64");
+    if (sum != expected_sum) fail_damaged(file, "checksum " + expected_sum, sum);
   }
   return SafetensorsFile(file);
 }

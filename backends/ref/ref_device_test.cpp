@@ -2,8 +2,6 @@
 
 #include <gmock/gmock.h>
 
-#include "graph/passes/passes.h"
-#include "graph/plan.h"
 #include "tests/op_cases.h"
 
 namespace propane::op_testing {
