@@ -2,7 +2,7 @@
 add_executable(house_tests ${CMAKE_SOURCE_DIR}/tests/house_test.cpp)
 target_link_libraries(house_tests PRIVATE propane_base GTest::gtest_main GTest::gmock)
 target_compile_definitions(house_tests PRIVATE PROPANE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
-gtest_discover_tests(house_tests PROPERTIES LABELS house)
+gtest_discover_tests(house_tests DISCOVERY_TIMEOUT 60 PROPERTIES LABELS house)
 
 # The program killed, resumed and given bad input.
 add_test(NAME faults COMMAND ${CMAKE_SOURCE_DIR}/tests/faults.sh $<TARGET_FILE:propane>)

@@ -24,8 +24,8 @@ void unary(Unary f, int64_t count, const float* x, float* y) {
 }
 
 void unary_grad(Unary f, int64_t count, const float* x, const float* dy, float* dx) {
-  threads().parallel_for(count, kGrain,
-                         [&](int64_t begin, int64_t end) { activation_kernels().unary_grad(f, begin, end, x, dy, dx); });
+  threads().parallel_for(
+      count, kGrain, [&](int64_t begin, int64_t end) { activation_kernels().unary_grad(f, begin, end, x, dy, dx); });
 }
 
 void softcap(int64_t count, float cap, const float* x, float* y) {

@@ -23,9 +23,7 @@ struct GeluTanh {
 };
 struct Gelu {
   static Vec value(Vec x) { return x * normal_cdf(x); }
-  static Vec slope(Vec x) {
-    return fma(x, kInverseRoot2Pi * exp(-0.5f * x * x), normal_cdf(x));
-  }
+  static Vec slope(Vec x) { return fma(x, kInverseRoot2Pi * exp(-0.5f * x * x), normal_cdf(x)); }
 };
 struct Silu {
   static Vec value(Vec x) { return x * sigmoid(x); }
@@ -61,9 +59,8 @@ void unary(Unary f, int64_t begin, int64_t end, const float* x, float* y) {
 
 void unary_grad(Unary f, int64_t begin, int64_t end, const float* x, const float* dy, float* dx) {
   with_function(f, [&](auto function) {
-    over(begin, end, [&](int64_t c, auto size) {
-      store(dx + c, load(dy + c, size) * function.slope(load(x + c, size)), size);
-    });
+    over(begin, end,
+         [&](int64_t c, auto size) { store(dx + c, load(dy + c, size) * function.slope(load(x + c, size)), size); });
   });
 }
 

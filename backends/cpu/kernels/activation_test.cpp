@@ -92,9 +92,18 @@ TEST_P(ActivationTest, SwigluOfPackedRowsMatchesDouble) {
     const int64_t rows = 29, row = 2 * dim + 1;
     const auto packed = random_floats(rows * row, 1), dh = random_floats(rows * dim, 2);
     auto h = poison(rows * dim), dpacked = poison(rows * row);
-    swiglu({.rows = rows, .dim = dim, .gate = {packed.data(), row}, .up = {packed.data() + dim, row}, .h = {h.data(), dim}});
-    swiglu_grad({.rows = rows, .dim = dim, .gate = {packed.data(), row}, .up = {packed.data() + dim, row},
-                 .dh = {dh.data(), dim}, .dgate = {dpacked.data(), row}, .dup = {dpacked.data() + dim, row}});
+    swiglu({.rows = rows,
+            .dim = dim,
+            .gate = {packed.data(), row},
+            .up = {packed.data() + dim, row},
+            .h = {h.data(), dim}});
+    swiglu_grad({.rows = rows,
+                 .dim = dim,
+                 .gate = {packed.data(), row},
+                 .up = {packed.data() + dim, row},
+                 .dh = {dh.data(), dim},
+                 .dgate = {dpacked.data(), row},
+                 .dup = {dpacked.data() + dim, row}});
     std::vector<double> want_h, want_gate, want_up;
     std::vector<float> dgate, dup;
     for (int64_t r = 0; r < rows; ++r)

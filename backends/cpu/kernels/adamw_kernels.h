@@ -7,11 +7,11 @@ namespace propane::cpu {
 
 // The constants of a step, as its formulas use them.
 struct AdamWFactors {
-  float first_rate;      // 1 − beta1
-  float second_rate;     // 1 − beta2
-  float decay;           // lr · weight_decay
-  float step_size;       // lr / (1 − beta1^step)
-  float root_factor;     // 1 / sqrt(1 − beta2^step)
+  float first_rate;   // 1 − beta1
+  float second_rate;  // 1 − beta2
+  float decay;        // lr · weight_decay
+  float step_size;    // lr / (1 − beta1^step)
+  float root_factor;  // 1 / sqrt(1 − beta2^step)
   float eps, grad_scale;
   bool stochastic;
 };

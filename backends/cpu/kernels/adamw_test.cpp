@@ -45,10 +45,18 @@ TEST_P(AdamWTest, TenStepsOverSeveralTensorsMatchDouble) {
     want.push_back({to_double(param[k]), std::vector<double>(counts[k]), std::vector<double>(counts[k])});
   }
   for (size_t k = 0; k < counts.size(); ++k)
-    tensors.push_back({.count = counts[k], .grad = grad[k].data(), .param = param[k].data(), .first = first[k].data(),
+    tensors.push_back({.count = counts[k],
+                       .grad = grad[k].data(),
+                       .param = param[k].data(),
+                       .first = first[k].data(),
                        .second = second[k].data()});
   for (int64_t step = 1; step <= 10; ++step) {
-    const AdamWStep s{.lr = 0.01 / step, .beta1 = 0.8, .beta2 = 0.95, .eps = 1e-10, .weight_decay = 0.1, .step = step,
+    const AdamWStep s{.lr = 0.01 / step,
+                      .beta1 = 0.8,
+                      .beta2 = 0.95,
+                      .eps = 1e-10,
+                      .weight_decay = 0.1,
+                      .step = step,
                       .grad_scale = 0.5};
     for (size_t k = 0; k < counts.size(); ++k) {
       const auto fresh = random_floats(counts[k], 100 * step + k);
@@ -66,8 +74,8 @@ TEST_P(AdamWTest, TenStepsOverSeveralTensorsMatchDouble) {
 
 TEST_P(AdamWTest, ASmallDecayIsNotLostToRounding) {
   std::vector<float> param(64, 1.0f), zero(64), first(64), second(64);
-  const AdamWTensor tensor{.count = 64, .grad = zero.data(), .param = param.data(), .first = first.data(),
-                           .second = second.data()};
+  const AdamWTensor tensor{
+      .count = 64, .grad = zero.data(), .param = param.data(), .first = first.data(), .second = second.data()};
   for (int64_t step = 1; step <= 1000; ++step) adamw({&tensor, 1}, {.lr = 1e-3, .weight_decay = 1e-2, .step = step});
   EXPECT_NEAR(param[0], std::pow(1 - 1e-5, 1000), 3e-5);  // rounding of param itself: 1000 · 2^-25
 }
@@ -84,8 +92,12 @@ TEST_P(AdamWTest, Bf16StateIsRoundedToNearest) {
   exact.first.resize(count);
   exact.second.resize(count);
   exact.step(grad, s);
-  const AdamWTensor tensor{.count = count, .grad = grad.data(), .param = param.data(), .first = first.data(),
-                           .second = second.data(), .is_bf16 = true};
+  const AdamWTensor tensor{.count = count,
+                           .grad = grad.data(),
+                           .param = param.data(),
+                           .first = first.data(),
+                           .second = second.data(),
+                           .is_bf16 = true};
   adamw({&tensor, 1}, s);
   for (int64_t i = 0; i < count; ++i) {
     const double half_ulp = std::ldexp(1.0, std::ilogb(exact.param[i]) - 8);
@@ -101,8 +113,13 @@ TEST_P(AdamWTest, StochasticRoundingKeepsSmallStepsOnAverageAndRepeats) {
   const std::vector<float> grad(count, 1.0f);
   const auto mean_after = [&](bool stochastic, uint64_t seed) {
     std::vector<uint16_t> param(count, float_to_bf16(1.0f)), first(count), second(count);
-    const AdamWTensor tensor{.count = count, .grad = grad.data(), .param = param.data(), .first = first.data(),
-                             .second = second.data(), .is_bf16 = true, .stream = 9};
+    const AdamWTensor tensor{.count = count,
+                             .grad = grad.data(),
+                             .param = param.data(),
+                             .first = first.data(),
+                             .second = second.data(),
+                             .is_bf16 = true,
+                             .stream = 9};
     adamw({&tensor, 1}, {.lr = 1e-4, .step = 1, .stochastic_rounding = stochastic, .seed = seed});
     double sum = 0;
     for (uint16_t v : param) sum += bf16_to_float(v);
@@ -119,8 +136,8 @@ TEST_P(AdamWTest, ASkippedStepChangesNothing) {
   auto param = random_floats(100, 1), first = random_floats(100, 2), second = random_floats(100, 3);
   const auto before_param = param, before_first = first, before_second = second;
   const std::vector<float> grad(100, NAN);
-  const AdamWTensor tensor{.count = 100, .grad = grad.data(), .param = param.data(), .first = first.data(),
-                           .second = second.data()};
+  const AdamWTensor tensor{
+      .count = 100, .grad = grad.data(), .param = param.data(), .first = first.data(), .second = second.data()};
   adamw({&tensor, 1}, {.lr = 1, .skip = true});
   EXPECT_EQ(param, before_param);
   EXPECT_EQ(first, before_first);

@@ -31,8 +31,7 @@ void check(const AttentionArgs& args) {
 }
 
 void check_scratch(std::span<std::byte> scratch, size_t needed) {
-  if (scratch.size() < needed)
-    fail("attention: expected {} bytes of scratch memory, found {}", needed, scratch.size());
+  if (scratch.size() < needed) fail("attention: expected {} bytes of scratch memory, found {}", needed, scratch.size());
 }
 
 // Queries of a task: fewer if several heads share its keys, in whole strips of registers.
@@ -65,8 +64,8 @@ size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
 AttentionBlock block_of(const AttentionArgs& args, const Partition& p, int64_t task) {
   const int64_t pair = task / p.blocks;
   const int64_t q_begin = (p.blocks - 1 - task % p.blocks) * p.queries;
-  AttentionBlock block{pair / args.n_kv_head, pair % args.n_kv_head, q_begin,
-                       std::min(args.q_len, q_begin + p.queries), 0, 0};
+  AttentionBlock block{
+      pair / args.n_kv_head, pair % args.n_kv_head, q_begin, std::min(args.q_len, q_begin + p.queries), 0, 0};
   const KeyRange seen = visible_keys(args, block.b, block.q_begin, block.q_end);
   block.tile_begin = seen.begin / kKeyTile;
   block.tile_end = std::max(block.tile_begin, tiles(seen.end, kKeyTile));
@@ -136,7 +135,8 @@ void attention(const AttentionArgs& args, HeadRows<float> o, float* lse, std::sp
     block.tile_end = block.tile_begin;
     std::byte* state = thread_state(0);
     kernels.accumulate(args, block, state, state + state_size);  // of no tiles
-    for (int64_t tile = 0; tile < count; ++tile) kernels.merge(args, block.q_end - block.q_begin, state, tile_state(task, tile));
+    for (int64_t tile = 0; tile < count; ++tile)
+      kernels.merge(args, block.q_end - block.q_begin, state, tile_state(task, tile));
     kernels.finish(args, block, state, o, lse);
   }
 }
@@ -152,8 +152,8 @@ void attention_grad(const AttentionArgs& args, const AttentionGrads& grads, std:
   if (args.kv_slot) fail("attention: a cache with slots has no gradient");
   const AttentionKernels& kernels = attention_kernels();
   float* dots = reinterpret_cast<float*>(scratch.data());
-  std::byte* memory = scratch.data() +
-                      aligned(static_cast<size_t>(args.batch * args.n_head * args.q_len) * sizeof(float));
+  std::byte* memory =
+      scratch.data() + aligned(static_cast<size_t>(args.batch * args.n_head * args.q_len) * sizeof(float));
   const size_t thread_size = aligned(kernels.grad_scratch_bytes(args));
   const auto thread_scratch = [&](int thread) { return memory + static_cast<size_t>(thread) * thread_size; };
 
@@ -165,13 +165,11 @@ void attention_grad(const AttentionArgs& args, const AttentionGrads& grads, std:
   const int64_t pairs = args.batch * args.n_kv_head;
   const int64_t key_tiles = tiles(args.kv_max, kKeyTile), query_tiles = tiles(args.q_len, kQueryTile);
   const auto whole = [&](int64_t pair) {
-    return AttentionGradBlock{
-        pair / args.n_kv_head, pair % args.n_kv_head, 0, key_tiles, 0, query_tiles, true, true};
+    return AttentionGradBlock{pair / args.n_kv_head, pair % args.n_kv_head, 0, key_tiles, 0, query_tiles, true, true};
   };
   if (pairs >= 2 * threads().size() || pairs % threads().size() == 0) {
-    threads().parallel_tasks(pairs, [&](int64_t pair, int thread) {
-      kernels.grad(args, grads, whole(pair), dots, thread_scratch(thread));
-    });
+    threads().parallel_tasks(
+        pairs, [&](int64_t pair, int thread) { kernels.grad(args, grads, whole(pair), dots, thread_scratch(thread)); });
     return;
   }
   // Too few heads to go round: dk and dv by key tiles, then dq by query tiles, 7 products instead of 5.

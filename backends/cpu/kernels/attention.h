@@ -41,10 +41,10 @@ struct AttentionArgs {
 };
 
 struct AttentionGrads {
-  HeadRows<const float> o;        // what the forward pass wrote
-  const float* lse = nullptr;     // its lse
-  HeadRows<const float> d_o;      // the gradient of o
-  HeadRows<float> dq, dk, dv;     // overwritten in whole, unseen keys' rows with 0
+  HeadRows<const float> o;     // what the forward pass wrote
+  const float* lse = nullptr;  // its lse
+  HeadRows<const float> d_o;   // the gradient of o
+  HeadRows<float> dq, dk, dv;  // overwritten in whole, unseen keys' rows with 0
 };
 
 // Writes o [batch, q_len, n_head, head_dim] and, unless null, lse [batch, n_head, q_len]: the natural logarithm of the

@@ -130,13 +130,11 @@ void add_query_grads(const AttentionArgs& args, const Scratch& s, const KeyRange
 
 size_t attention_grad_scratch_bytes(const AttentionArgs& args) {
   const int64_t ld = tile_ld(args.head_dim), key_ld = tile_ld(kKeyTile);
-  return static_cast<size_t>(2 * (args.head_dim + kQueryTile) * key_ld +
-                             (3 * kKeyTile + 2 * kQueryTile + kRows) * ld) *
+  return static_cast<size_t>(2 * (args.head_dim + kQueryTile) * key_ld + (3 * kKeyTile + 2 * kQueryTile + kRows) * ld) *
          sizeof(float);
 }
 
-void attention_row_dots(const AttentionArgs& args, const AttentionGrads& grads, int64_t b, int64_t h,
-                        float* row_dots) {
+void attention_row_dots(const AttentionArgs& args, const AttentionGrads& grads, int64_t b, int64_t h, float* row_dots) {
   for (int64_t i = 0; i < args.q_len; ++i) {
     const float *o = grads.o.at(b, i, h), *d_o = grads.d_o.at(b, i, h);
     Vec total{};

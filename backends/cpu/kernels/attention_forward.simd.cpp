@@ -29,10 +29,10 @@ size_t state_bytes(const AttentionArgs& args, int64_t q_count) {
 }
 
 struct Scratch {
-  float* keys;     // [head_dim, kKeyTile] the tile's keys, transposed
-  float* values;   // [kKeyTile, head_dim]
-  float* scores;   // [kRows, kKeyTile]
-  float* sums;     // [kRows, head_dim] probabilities · values
+  float* keys;    // [head_dim, kKeyTile] the tile's keys, transposed
+  float* values;  // [kKeyTile, head_dim]
+  float* scores;  // [kRows, kKeyTile]
+  float* sums;    // [kRows, head_dim] probabilities · values
 };
 
 Scratch scratch_of(const AttentionArgs& args, void* memory) {
@@ -159,8 +159,7 @@ void accumulate(const AttentionArgs& args, const AttentionBlock& block, void* st
         prefetch_rows(args.k.at(kv_b, coming, block.kv_head), args.k.row, ahead, args.head_dim);
         prefetch_rows(args.v.at(kv_b, coming, block.kv_head), args.v.row, ahead, args.head_dim);
         coming += ahead;
-        strip_forward(args, s, queries + i * args.q.row, values, value_ld, seen + i, strip, tile, state,
-                      h * count + i);
+        strip_forward(args, s, queries + i * args.q.row, values, value_ld, seen + i, strip, tile, state, h * count + i);
       }
     }
   }
@@ -197,8 +196,9 @@ void finish(const AttentionArgs& args, const AttentionBlock& block, const void* 
 }  // namespace
 
 const AttentionKernels& attention_kernels() {
-  static constexpr AttentionKernels kKernels = {scratch_bytes, attention_grad_scratch_bytes, state_bytes, accumulate,
-                                                merge,         finish,  attention_row_dots, attention_grad_block};
+  static constexpr AttentionKernels kKernels = {
+      scratch_bytes, attention_grad_scratch_bytes, state_bytes,         accumulate, merge,
+      finish,        attention_row_dots,           attention_grad_block};
   return kKernels;
 }
 

@@ -56,11 +56,12 @@ using ProductBlock = void (*)(const float*, int64_t, int64_t, const float*, int6
 
 template <int... M>
 PROPANE_INLINE ProductBlock choose_block(int m, int n, std::integer_sequence<int, M...>) {
-  static constexpr ProductBlock kBlocks[][kRows] = {{product_block<M + 1, 1>...},
-                                                    {product_block<M + 1, 2>...},
+  static constexpr ProductBlock kBlocks[][kRows] = {
+    {product_block<M + 1, 1>...},
+    {product_block<M + 1, 2>...},
 #if defined(PROPANE_TARGET_avx512) || defined(PROPANE_TARGET_neon)
-                                                    {product_block<M + 1, 3>...},
-                                                    {product_block<M + 1, 4>...}
+    {product_block<M + 1, 3>...},
+    {product_block<M + 1, 4>...}
 #endif
   };
   return kBlocks[n - 1][m - 1];

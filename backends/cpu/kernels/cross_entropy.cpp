@@ -23,9 +23,8 @@ void check(const CrossEntropy& args) {
 
 void cross_entropy(const CrossEntropy& args, const float* logits) {
   check(args);
-  threads().parallel_for(args.rows, 1, [&](int64_t begin, int64_t end) {
-    cross_entropy_kernels().forward(args, logits, begin, end);
-  });
+  threads().parallel_for(
+      args.rows, 1, [&](int64_t begin, int64_t end) { cross_entropy_kernels().forward(args, logits, begin, end); });
 }
 
 void cross_entropy_grad(const CrossEntropy& args, float* logits, const float* dnats, int64_t dnats_stride) {

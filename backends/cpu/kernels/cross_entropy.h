@@ -21,8 +21,8 @@ struct CrossEntropy {
 // Writes nats. Throws Error if a target is beyond the vocabulary, as cross_entropy_grad does.
 void cross_entropy(const CrossEntropy& args, const float* logits);
 
-// Writes nats, and turns logits into their gradient: dnats[r] · d nats[r] / d logits[r], 0 where the row does not count.
-// dnats is [rows], or one number for all rows if dnats_stride is 0.
+// Writes nats, and turns logits into their gradient: dnats[r] · d nats[r] / d logits[r], 0 where the row does not
+// count. dnats is [rows], or one number for all rows if dnats_stride is 0.
 void cross_entropy_grad(const CrossEntropy& args, float* logits, const float* dnats, int64_t dnats_stride);
 
 // Turns logits into log-probabilities z − ln Σ exp(z), in place.

@@ -57,8 +57,8 @@ TEST_P(CrossEntropyTest, NatsAndGradientMatchDouble) {
       for (int64_t r = 0; r < rows; ++r) targets.push_back(r == 3 ? -1 : static_cast<int32_t>(r * 7919 % vocab));
       const Expected want = reference(rows, vocab, logits, stride, targets, cap, dnats);
       auto nats = poison(rows), fused_nats = poison(rows);
-      CrossEntropy args{.rows = rows, .vocab = vocab, .stride = stride, .targets = targets.data(), .cap = cap,
-                        .nats = nats.data()};
+      CrossEntropy args{
+          .rows = rows, .vocab = vocab, .stride = stride, .targets = targets.data(), .cap = cap, .nats = nats.data()};
       const auto before = logits;
       cross_entropy(args, logits.data());
       EXPECT_EQ(logits, before);
@@ -123,9 +123,9 @@ TEST_P(CrossEntropyTest, LogSoftmaxSumsToOneAndAgreesWithTheLoss) {
     auto logits = random_floats(rows * vocab, 1);
     const std::vector<int32_t> targets = {0, 700, 1499};
     auto nats = poison(rows);
-    cross_entropy({.rows = rows, .vocab = vocab, .stride = vocab, .targets = targets.data(), .cap = cap,
-                   .nats = nats.data()},
-                  logits.data());
+    cross_entropy(
+        {.rows = rows, .vocab = vocab, .stride = vocab, .targets = targets.data(), .cap = cap, .nats = nats.data()},
+        logits.data());
     log_softmax(rows, vocab, vocab, cap, logits.data());
     for (int64_t r = 0; r < rows; ++r) {
       double total = 0;
@@ -157,8 +157,8 @@ TEST_P(CrossEntropyTest, ATargetBeyondTheVocabularyIsAnError) {
   const std::vector<float> logits(10);
   const int32_t target = 10;
   float nats;
-  EXPECT_THROW(
-      cross_entropy({.rows = 1, .vocab = 10, .stride = 10, .targets = &target, .nats = &nats}, logits.data()), Error);
+  EXPECT_THROW(cross_entropy({.rows = 1, .vocab = 10, .stride = 10, .targets = &target, .nats = &nats}, logits.data()),
+               Error);
 }
 
 }  // namespace

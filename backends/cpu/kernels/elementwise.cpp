@@ -26,23 +26,23 @@ int64_t part_begin(int64_t count, int64_t p, int64_t parts) {
 }  // namespace
 
 void fill(int64_t count, float value, float* out) {
-  threads().parallel_for(
-      count, kGrain, [&](int64_t begin, int64_t end) { elementwise_kernels().fill(begin, end, value, out); });
+  threads().parallel_for(count, kGrain,
+                         [&](int64_t begin, int64_t end) { elementwise_kernels().fill(begin, end, value, out); });
 }
 
 void add(int64_t count, const float* x, float alpha, const float* y, float* out) {
-  threads().parallel_for(
-      count, kGrain, [&](int64_t begin, int64_t end) { elementwise_kernels().add(begin, end, x, alpha, y, out); });
+  threads().parallel_for(count, kGrain,
+                         [&](int64_t begin, int64_t end) { elementwise_kernels().add(begin, end, x, alpha, y, out); });
 }
 
 void multiply(int64_t count, const float* x, const float* y, float* out) {
-  threads().parallel_for(
-      count, kGrain, [&](int64_t begin, int64_t end) { elementwise_kernels().multiply(begin, end, x, y, out); });
+  threads().parallel_for(count, kGrain,
+                         [&](int64_t begin, int64_t end) { elementwise_kernels().multiply(begin, end, x, y, out); });
 }
 
 void scale(int64_t count, float factor, const float* x, float* out) {
-  threads().parallel_for(
-      count, kGrain, [&](int64_t begin, int64_t end) { elementwise_kernels().scale(begin, end, factor, x, out); });
+  threads().parallel_for(count, kGrain,
+                         [&](int64_t begin, int64_t end) { elementwise_kernels().scale(begin, end, factor, x, out); });
 }
 
 void accumulate(int64_t count, float keep, const float* value, float* into) {
@@ -52,8 +52,8 @@ void accumulate(int64_t count, float keep, const float* value, float* into) {
 }
 
 void mix(int64_t count, const float* a, const float* x, const float* b, const float* y, float* out) {
-  threads().parallel_for(
-      count, kGrain, [&](int64_t begin, int64_t end) { elementwise_kernels().mix(begin, end, *a, x, *b, y, out); });
+  threads().parallel_for(count, kGrain,
+                         [&](int64_t begin, int64_t end) { elementwise_kernels().mix(begin, end, *a, x, *b, y, out); });
 }
 
 void mix_grad(const MixGrad& args) {
@@ -61,8 +61,8 @@ void mix_grad(const MixGrad& args) {
   const int64_t parts = std::clamp<int64_t>(args.count / kGrain, 1, kParts);
   threads().parallel_for(parts, 1, [&](int64_t begin, int64_t end) {
     for (int64_t p = begin; p < end; ++p)
-      sums[p] = elementwise_kernels().mix_grad(args, part_begin(args.count, p, parts),
-                                               part_begin(args.count, p + 1, parts));
+      sums[p] =
+          elementwise_kernels().mix_grad(args, part_begin(args.count, p, parts), part_begin(args.count, p + 1, parts));
   });
   double da = 0, db = 0;
   for (int64_t p = 0; p < parts; ++p) {

@@ -34,7 +34,8 @@ struct MixGrad {
 };
 void mix_grad(const MixGrad& args);
 
-// out[t,h] = v[t,h] + 2 · sigmoid(gate[t,h]) · ve[t,h] over heads of head_dim elements (autoresearch's value embeddings).
+// out[t,h] = v[t,h] + 2 · sigmoid(gate[t,h]) · ve[t,h] over heads of head_dim elements (autoresearch's value
+// embeddings).
 struct ValueGate {
   int64_t tokens = 0, n_head = 0, head_dim = 0;
   Rows<const float> v, ve;      // a row for each head: run = n_head

@@ -66,8 +66,18 @@ TEST_P(ElementwiseTest, MixAndItsGradientsMatchDouble) {
     std::vector<float> dx(count, 1.0f), da = {1.0f}, db = {2.0f};
     mix(count, &a, x.data(), &b, y.data(), out.data());
     EXPECT_LT(relative_error(out, out_want), 2e-7);
-    mix_grad({.count = count, .d = d.data(), .a = &a, .x = x.data(), .b = &b, .y = y.data(), .dx = dx.data(),
-              .dy = dy.data(), .da = da.data(), .db = db.data(), .accumulate_dx = true, .accumulate_scalars = true});
+    mix_grad({.count = count,
+              .d = d.data(),
+              .a = &a,
+              .x = x.data(),
+              .b = &b,
+              .y = y.data(),
+              .dx = dx.data(),
+              .dy = dy.data(),
+              .da = da.data(),
+              .db = db.data(),
+              .accumulate_dx = true,
+              .accumulate_scalars = true});
     EXPECT_LT(relative_error(dx, dx_want), 2e-7);
     EXPECT_LT(relative_error(dy, dy_want), 2e-7);
     EXPECT_NEAR(da[0], da_want[0], 1e-6 * (1 + std::sqrt(count)));
@@ -98,10 +108,21 @@ TEST_P(ElementwiseTest, ValueGateAndItsGradientsMatchDouble) {
     const auto gate = random_floats(tokens * heads, 3), d = random_floats(tokens * heads * dim, 4);
     auto out = poison(tokens * heads * dim), dve = poison(tokens * heads * dim), dgate = poison(tokens * heads);
     const Rows<const float> ve_rows{ve.data(), heads * dim, heads}, d_rows{d.data(), heads * dim, heads};
-    value_gate({.tokens = tokens, .n_head = heads, .head_dim = dim, .v = {v.data(), row, heads}, .ve = ve_rows,
-                .gate = gate.data(), .out = {out.data(), heads * dim, heads}});
-    value_gate_grad({.tokens = tokens, .n_head = heads, .head_dim = dim, .d = d_rows, .ve = ve_rows,
-                     .gate = gate.data(), .dve = {dve.data(), heads * dim, heads}, .dgate = dgate.data()});
+    value_gate({.tokens = tokens,
+                .n_head = heads,
+                .head_dim = dim,
+                .v = {v.data(), row, heads},
+                .ve = ve_rows,
+                .gate = gate.data(),
+                .out = {out.data(), heads * dim, heads}});
+    value_gate_grad({.tokens = tokens,
+                     .n_head = heads,
+                     .head_dim = dim,
+                     .d = d_rows,
+                     .ve = ve_rows,
+                     .gate = gate.data(),
+                     .dve = {dve.data(), heads * dim, heads},
+                     .dgate = dgate.data()});
     std::vector<double> out_want, dve_want, dgate_want;
     for (int64_t r = 0; r < tokens * heads; ++r) {
       const double s = 1 / (1 + std::exp(-double(gate[r])));

@@ -32,10 +32,19 @@ TEST_P(EmbeddingTest, RowsOfBothElementTypesAreLookedUpExactly) {
     for (float v : table) half.push_back(float_to_bf16(v));
     const auto ids = some_ids(tokens, vocab);
     auto out = poison(tokens * (dim + 2)), out_half = poison(tokens * dim);
-    embedding({.tokens = tokens, .vocab = vocab, .dim = dim, .ids = ids.data(), .table = table.data(),
+    embedding({.tokens = tokens,
+               .vocab = vocab,
+               .dim = dim,
+               .ids = ids.data(),
+               .table = table.data(),
                .out = {out.data(), dim + 2}});
-    embedding({.tokens = tokens, .vocab = vocab, .dim = dim, .ids = ids.data(), .table = half.data(),
-               .table_is_bf16 = true, .out = {out_half.data(), dim}});
+    embedding({.tokens = tokens,
+               .vocab = vocab,
+               .dim = dim,
+               .ids = ids.data(),
+               .table = half.data(),
+               .table_is_bf16 = true,
+               .out = {out_half.data(), dim}});
     for (int64_t i = 0; i < tokens * dim; ++i) {
       const int64_t at = ids[i / dim] * dim + i % dim;
       ASSERT_EQ(out[i / dim * (dim + 2) + i % dim], table[at]);
@@ -54,7 +63,11 @@ TEST_P(EmbeddingTest, TheGradientAddsRowsByIdAndMatchesDouble) {
       for (int64_t i = 0; i < tokens * dim; ++i) want[ids[i / dim] * dim + i % dim] += dy[i];
       auto dtable = poison(vocab * dim);
       ScratchMemory scratch(embedding_grad_scratch_bytes(tokens, vocab));
-      EmbeddingGrad args{.tokens = tokens, .vocab = vocab, .dim = dim, .ids = ids.data(), .dy = {dy.data(), dim},
+      EmbeddingGrad args{.tokens = tokens,
+                         .vocab = vocab,
+                         .dim = dim,
+                         .ids = ids.data(),
+                         .dy = {dy.data(), dim},
                          .dtable = dtable.data()};
       embedding_grad(args, scratch.span());
       EXPECT_LT(relative_error(dtable, want), 1e-6);
@@ -75,7 +88,11 @@ TEST_P(EmbeddingTest, TheGradientDoesNotDependOnTheNumberOfThreads) {
     set_thread_count(count);
     results.push_back(poison(vocab * dim));
     ScratchMemory scratch(embedding_grad_scratch_bytes(tokens, vocab));
-    embedding_grad({.tokens = tokens, .vocab = vocab, .dim = dim, .ids = ids.data(), .dy = {dy.data(), dim},
+    embedding_grad({.tokens = tokens,
+                    .vocab = vocab,
+                    .dim = dim,
+                    .ids = ids.data(),
+                    .dy = {dy.data(), dim},
                     .dtable = results.back().data()},
                    scratch.span());
   }
@@ -88,8 +105,9 @@ TEST_P(EmbeddingTest, AnIdOutsideTheTableIsAnError) {
   const std::vector<float> table(10);
   std::vector<float> out(5);
   for (int32_t id : {-1, 2})
-    EXPECT_THROW(embedding({.tokens = 1, .vocab = 2, .dim = 5, .ids = &id, .table = table.data(), .out = {out.data(), 5}}),
-                 Error);
+    EXPECT_THROW(
+        embedding({.tokens = 1, .vocab = 2, .dim = 5, .ids = &id, .table = table.data(), .out = {out.data(), 5}}),
+        Error);
 }
 
 TEST(KvWriteTest, RowsLandAtTheirPositionsAndSlotsAndNowhereElse) {
@@ -97,9 +115,15 @@ TEST(KvWriteTest, RowsLandAtTheirPositionsAndSlotsAndNowhereElse) {
   const auto rows = random_floats(batch * count * row, 1);
   auto cache = poison(3 * cache_rows * row);
   const std::vector<int32_t> positions = {3, -1, 0, 1, 2, 3}, slot = {2, 0};
-  KvWrite args{.batch = batch, .count = count, .n_kv_head = heads, .head_dim = dim, .cache_rows = cache_rows,
-               .rows = {rows.data(), count * row, row, dim}, .cache = {cache.data(), cache_rows * row, row, dim},
-               .positions = positions.data(), .slot = slot.data()};
+  KvWrite args{.batch = batch,
+               .count = count,
+               .n_kv_head = heads,
+               .head_dim = dim,
+               .cache_rows = cache_rows,
+               .rows = {rows.data(), count * row, row, dim},
+               .cache = {cache.data(), cache_rows * row, row, dim},
+               .positions = positions.data(),
+               .slot = slot.data()};
   kv_write(args);
   int64_t written = 0;
   for (int64_t i = 0; i < batch * count; ++i) {

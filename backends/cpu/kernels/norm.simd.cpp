@@ -39,9 +39,8 @@ void rms_norm(const RmsNorm& args, int64_t begin, int64_t end) {
     }
     const float scale = inverse_root(mean_square(x, args.dim), args.eps);
     float* y = args.y.at(r, args.dim);
-    over(0, args.dim, [&](int64_t c, auto size) {
-      store(y + c, load(x + c, size) * scale * gain_at(args.gain, c, size), size);
-    });
+    over(0, args.dim,
+         [&](int64_t c, auto size) { store(y + c, load(x + c, size) * scale * gain_at(args.gain, c, size), size); });
   }
 }
 

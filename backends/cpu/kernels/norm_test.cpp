@@ -37,8 +37,7 @@ Expected reference(int64_t rows, int64_t dim, double eps, bool centred, const st
       total += centred ? g / dim : 0;
     }
     for (int64_t c = 0; c < dim; ++c)
-      out.dx[r * dim + c] =
-          scale * (gain[c] * dy[r * dim + c] - total - (x[r * dim + c] - mean) * scale * dots);
+      out.dx[r * dim + c] = scale * (gain[c] * dy[r * dim + c] - total - (x[r * dim + c] - mean) * scale * dots);
   }
   return out;
 }
@@ -83,12 +82,24 @@ TEST_P(NormTest, RmsNormAndItsGradientMatchDouble) {
           reference(rows, dim, eps, false, to_double(x), with_gain ? to_double(gain) : std::vector<double>(dim, 1),
                     std::vector<double>(dim), to_double(dy));
       auto y = poison(rows * dim), dx = poison(rows * dim), dgain = poison(dim);
-      rms_norm({.rows = rows, .dim = dim, .eps = eps, .x = {x.data(), dim}, .gain = with_gain ? gain.data() : nullptr,
-                .y = {y.data(), dim}, .residual = {}, .sum = {}});
+      rms_norm({.rows = rows,
+                .dim = dim,
+                .eps = eps,
+                .x = {x.data(), dim},
+                .gain = with_gain ? gain.data() : nullptr,
+                .y = {y.data(), dim},
+                .residual = {},
+                .sum = {}});
       EXPECT_LT(relative_error(y, want.y), 5e-7);
       ScratchMemory scratch(norm_grad_scratch_bytes(rows, dim));
-      NormGrad grad{.rows = rows, .dim = dim, .eps = eps, .x = {x.data(), dim}, .gain = with_gain ? gain.data() : nullptr,
-                    .dy = {dy.data(), dim}, .dx = {dx.data(), dim}, .dgain = dgain.data()};
+      NormGrad grad{.rows = rows,
+                    .dim = dim,
+                    .eps = eps,
+                    .x = {x.data(), dim},
+                    .gain = with_gain ? gain.data() : nullptr,
+                    .dy = {dy.data(), dim},
+                    .dx = {dx.data(), dim},
+                    .dgain = dgain.data()};
       rms_norm_grad(grad, scratch.span());
       EXPECT_LT(relative_error(dx, want.dx), 5e-6);
       EXPECT_LT(relative_error(dgain, want.dgain), 1e-6);
@@ -111,14 +122,27 @@ TEST_P(NormTest, LayerNormAndItsGradientMatchDouble) {
     auto x = random_floats(rows * dim, 1);
     for (float& v : x) v += 3;
     const auto gain = random_floats(dim, 2), bias = random_floats(dim, 3), dy = random_floats(rows * dim, 4);
-    const Expected want = reference(rows, dim, eps, true, to_double(x), to_double(gain), to_double(bias), to_double(dy));
+    const Expected want =
+        reference(rows, dim, eps, true, to_double(x), to_double(gain), to_double(bias), to_double(dy));
     auto y = poison(rows * dim), dx = poison(rows * dim), dgain = poison(dim), dbias = poison(dim);
-    layer_norm({.rows = rows, .dim = dim, .eps = eps, .x = {x.data(), dim}, .gain = gain.data(), .bias = bias.data(),
+    layer_norm({.rows = rows,
+                .dim = dim,
+                .eps = eps,
+                .x = {x.data(), dim},
+                .gain = gain.data(),
+                .bias = bias.data(),
                 .y = {y.data(), dim}});
     EXPECT_LT(relative_error(y, want.y), 2e-6);
     ScratchMemory scratch(norm_grad_scratch_bytes(rows, dim));
-    layer_norm_grad({.rows = rows, .dim = dim, .eps = eps, .x = {x.data(), dim}, .gain = gain.data(),
-                     .dy = {dy.data(), dim}, .dx = {dx.data(), dim}, .dgain = dgain.data(), .dbias = dbias.data()},
+    layer_norm_grad({.rows = rows,
+                     .dim = dim,
+                     .eps = eps,
+                     .x = {x.data(), dim},
+                     .gain = gain.data(),
+                     .dy = {dy.data(), dim},
+                     .dx = {dx.data(), dim},
+                     .dgain = dgain.data(),
+                     .dbias = dbias.data()},
                     scratch.span());
     EXPECT_LT(relative_error(dx, want.dx), 5e-6);
     EXPECT_LT(relative_error(dgain, want.dgain), 2e-6);
@@ -132,11 +156,23 @@ TEST_P(NormTest, AResidualIsAddedFirstAndTheSumKept) {
   const auto residual = random_floats(rows * dim, 2);
   auto total = poison(rows * dim), want = poison(rows * dim), y = poison(rows * dim);
   for (int64_t i = 0; i < rows * dim; ++i) total[i] = x[i] + residual[i];
-  RmsNorm plain{.rows = rows, .dim = dim, .eps = 1e-5f, .x = {total.data(), dim}, .gain = nullptr,
-                .y = {want.data(), dim}, .residual = {}, .sum = {}};
+  RmsNorm plain{.rows = rows,
+                .dim = dim,
+                .eps = 1e-5f,
+                .x = {total.data(), dim},
+                .gain = nullptr,
+                .y = {want.data(), dim},
+                .residual = {},
+                .sum = {}};
   rms_norm(plain);
-  rms_norm({.rows = rows, .dim = dim, .eps = 1e-5f, .x = {x.data(), dim}, .gain = nullptr, .y = {y.data(), dim},
-            .residual = {residual.data(), dim}, .sum = {x.data(), dim}});
+  rms_norm({.rows = rows,
+            .dim = dim,
+            .eps = 1e-5f,
+            .x = {x.data(), dim},
+            .gain = nullptr,
+            .y = {y.data(), dim},
+            .residual = {residual.data(), dim},
+            .sum = {x.data(), dim}});
   EXPECT_EQ(x, total);
   EXPECT_EQ(y, want);
 }
@@ -146,8 +182,14 @@ TEST_P(NormTest, HeadsOfAPackedRowAreNormalisedInPlaceAndTheRestIsLeftAlone) {
   auto packed = random_floats(tokens * row, 1);
   const auto before = packed;
   const Rows<float> q{packed.data() + 7, row, heads};
-  rms_norm({.rows = tokens * heads, .dim = dim, .eps = 1e-6f, .x = {q.data, row, heads}, .gain = nullptr, .y = q,
-            .residual = {}, .sum = {}});
+  rms_norm({.rows = tokens * heads,
+            .dim = dim,
+            .eps = 1e-6f,
+            .x = {q.data, row, heads},
+            .gain = nullptr,
+            .y = q,
+            .residual = {},
+            .sum = {}});
   for (int64_t t = 0; t < tokens; ++t)
     for (int64_t c = 0; c < row; ++c) {
       const bool inside = c >= 7 && c < 7 + heads * dim;
@@ -171,8 +213,14 @@ TEST_P(NormTest, ParameterGradientsDoNotDependOnTheNumberOfThreads) {
     set_thread_count(count);
     auto dgain = poison(2 * dim);
     ScratchMemory scratch(norm_grad_scratch_bytes(rows, dim));
-    layer_norm_grad({.rows = rows, .dim = dim, .eps = 1e-5f, .x = {x.data(), dim}, .dy = {dy.data(), dim}, .dx = {},
-                     .dgain = dgain.data(), .dbias = dgain.data() + dim},
+    layer_norm_grad({.rows = rows,
+                     .dim = dim,
+                     .eps = 1e-5f,
+                     .x = {x.data(), dim},
+                     .dy = {dy.data(), dim},
+                     .dx = {},
+                     .dgain = dgain.data(),
+                     .dbias = dgain.data() + dim},
                     scratch.span());
     results.push_back(dgain);
   }
@@ -183,9 +231,8 @@ TEST_P(NormTest, ParameterGradientsDoNotDependOnTheNumberOfThreads) {
 
 TEST_P(NormTest, TooLittleScratchIsAnError) {
   std::vector<float> x(8), dgain(8);
-  EXPECT_THROW(rms_norm_grad({.rows = 1, .dim = 8, .x = {x.data(), 8}, .dy = {x.data(), 8}, .dx = {},
-                              .dgain = dgain.data()},
-                             {}),
+  EXPECT_THROW(rms_norm_grad(
+                   {.rows = 1, .dim = 8, .x = {x.data(), 8}, .dy = {x.data(), 8}, .dx = {}, .dgain = dgain.data()}, {}),
                Error);
 }
 

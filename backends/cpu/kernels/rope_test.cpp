@@ -158,9 +158,9 @@ TEST(RopeTable, Llama3ScalingStretchesOnlyLongWavelengths) {
   fill_rope_table(table, cos.data(), sin.data());
   table.scaling_factor = 8;
   fill_rope_table(table, scaled_cos.data(), scaled_sin.data());
-  EXPECT_EQ(sin[64], scaled_sin[64]);                         // the shortest wavelength: 2π
-  EXPECT_FLOAT_EQ(sin[127] / 8, scaled_sin[127]);             // the longest: 2.6 million
-  EXPECT_NEAR(scaled_sin[64 + 32], 5.2484614e-4, 1e-10);       // in between: sine of the blended frequency
+  EXPECT_EQ(sin[64], scaled_sin[64]);                     // the shortest wavelength: 2π
+  EXPECT_FLOAT_EQ(sin[127] / 8, scaled_sin[127]);         // the longest: 2.6 million
+  EXPECT_NEAR(scaled_sin[64 + 32], 5.2484614e-4, 1e-10);  // in between: sine of the blended frequency
 }
 
 TEST(RopeTable, RoundsToBf16WhenAsked) {

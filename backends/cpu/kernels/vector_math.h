@@ -49,7 +49,7 @@ PROPANE_INLINE Vec scale_by_power(Vec y, UVec n) { return from_bits(bits_of(y) +
 
 // 2^x; 0 below 2^-125, infinity from 2^128 on, NaN for NaN.
 PROPANE_INLINE Vec exp2(Vec x) {
-  static constexpr float kPoly[] = {1.0f,           0.693147182f,   0.240226462f,  0.0555032864f,
+  static constexpr float kPoly[] = {1.0f,           0.693147182f,   0.240226462f,   0.0555032864f,
                                     0.00961848907f, 0.00133999309f, 0.000153458212f};
   const Vec bounded = select(x > 128.0f, broadcast(128.0f), x);
   const Rounded n = round_to_int(bounded);
@@ -59,7 +59,7 @@ PROPANE_INLINE Vec exp2(Vec x) {
 
 // e^x; 0 below 2^-125, infinity from 2^128 on, NaN for NaN.
 PROPANE_INLINE Vec exp(Vec x) {
-  static constexpr float kPoly[] = {1.0f,          1.0f,           0.499999911f, 0.166664109f,
+  static constexpr float kPoly[] = {1.0f,          1.0f,           0.499999911f,  0.166664109f,
                                     0.0416682884f, 0.00837564468f, 0.00138358108f};
   constexpr float kOverflow = 88.72284f, kUnderflow = -86.64340f;  // 128·ln 2 and −125·ln 2
   const Vec bounded = select(x > kOverflow, broadcast(kOverflow), x);
@@ -72,7 +72,7 @@ PROPANE_INLINE Vec exp(Vec x) {
 
 // ln x for normal positive x; −infinity for 0.
 PROPANE_INLINE Vec log(Vec x) {
-  static constexpr float kPoly[] = {0.333333105f,  -0.249999866f, 0.200022265f,  -0.16669251f, 0.142186657f,
+  static constexpr float kPoly[] = {0.333333105f,  -0.249999866f, 0.200022265f, -0.16669251f, 0.142186657f,
                                     -0.123843476f, 0.118729271f,  -0.11789792f, 0.0691545084f};
   // x = 2^n · m with m in [√½, √2).
   const UVec shifted = bits_of(x) - 0x3f3504f3u;
@@ -99,10 +99,11 @@ PROPANE_INLINE Vec tanh(Vec x) {
 // which, where it is less than 1e-8, 0.
 PROPANE_INLINE Vec normal_cdf(Vec x) {
   // erf(t) / t over t², and log(erfc(t)).
-  static constexpr float kNear[] = {1.12837923f,   -0.376126319f,    0.112836726f,   -0.0268581044f,
+  static constexpr float kNear[] = {1.12837923f,    -0.376126319f,    0.112836726f,   -0.0268581044f,
                                     0.00519779744f, -0.000810596626f, 8.21542781e-05f};
-  static constexpr float kFar[] = {0.000320642546f, -1.13025153f,     -0.631761014f,   -0.110183187f,   0.0265123695f,
-                                   -0.00480864197f, 0.000613208918f, -4.93955558e-05f, 2.01552689e-06f, -1.8333667e-08f};
+  static constexpr float kFar[] = {0.000320642546f, -1.13025153f,    -0.631761014f,   -0.110183187f,
+                                   0.0265123695f,   -0.00480864197f, 0.000613208918f, -4.93955558e-05f,
+                                   2.01552689e-06f, -1.8333667e-08f};
   const Vec t = abs(x) * 0.707106781f;
   const Vec near = 0.5f + 0.5f * with_sign(t * polynomial(t * t, kNear), x);
   const Vec tail = select(t > 4.0f, Vec{}, 0.5f * exp(polynomial(t, kFar)));

@@ -20,11 +20,13 @@ Vec bf16_round_trip(Vec x) {
 }  // namespace
 
 const VectorMathProbe& vector_math_probe() {
-  static constexpr VectorMathProbe kProbe = {
-      apply<[](Vec x) { return exp2(x); }>, apply<[](Vec x) { return exp(x); }>,
-      apply<[](Vec x) { return log(x); }>,  apply<[](Vec x) { return sigmoid(x); }>,
-      apply<[](Vec x) { return tanh(x); }>, apply<[](Vec x) { return normal_cdf(x); }>,
-      apply<[](Vec x) { return bf16_round_trip(x); }>};
+  static constexpr VectorMathProbe kProbe = {apply<[](Vec x) { return exp2(x); }>,
+                                             apply<[](Vec x) { return exp(x); }>,
+                                             apply<[](Vec x) { return log(x); }>,
+                                             apply<[](Vec x) { return sigmoid(x); }>,
+                                             apply<[](Vec x) { return tanh(x); }>,
+                                             apply<[](Vec x) { return normal_cdf(x); }>,
+                                             apply<[](Vec x) { return bf16_round_trip(x); }>};
   return kProbe;
 }
 
