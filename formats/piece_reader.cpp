@@ -7,7 +7,7 @@ namespace propane {
 
 namespace {
 
-constexpr size_t kChunk = 1 << 20;
+constexpr size_t kChunk = 1 << 16;
 
 uint64_t line_feeds(const std::string& text) {
   return static_cast<uint64_t>(std::count(text.begin(), text.end(), '\n'));

@@ -37,9 +37,9 @@ warmdown = 0.6
 [train]
 minutes = 2.9
 rows = 16
-eval_every = 200
-sample_every = 400
-checkpoint_every = 200
+eval_every = 100
+sample_every = 150
+checkpoint_every = 100
 [sample]
 prompt = "It was a truth"
 )"},

@@ -55,14 +55,13 @@ void update(const AdamWTensor& t, const AdamWFactors& factors, uint32_t key, int
 }
 
 double sum_squares(const float* x, int64_t begin, int64_t end) {
-  Doubles total{};
+  Doubles low{}, high{};
   over(begin, end, [&](int64_t c, auto size) {
-    const Doubles v = __builtin_convertvector(load(x + c, size), Doubles);
-    total += v * v;
+    const Widened v = widen(load(x + c, size));
+    low += v.low * v.low;
+    high += v.high * v.high;
   });
-  double sum = 0;
-  for (int i = 0; i < kLanes; ++i) sum += total[i];
-  return sum;
+  return sum(low + high);
 }
 
 }  // namespace

@@ -8,6 +8,9 @@ namespace {
 // Elements whose largest is found and whose exponentials are summed before the next ones are read.
 constexpr int64_t kBlock = 1024;
 
+// e^x for an x that is hardly above 0.
+PROPANE_INLINE Vec exp_below(Vec x) { return exp2(x * 1.44269504f); }
+
 // What the exponentials need of a row: z = scale · v, where v is the logit itself or, capped, its tanh.
 struct Row {
   float scale;
@@ -39,7 +42,7 @@ Row read_row(const float* logits, int64_t vocab, float cap, float* values) {
     const float* v = kCapped ? out : in;
     Vec sums{};
     over(0, count, [&](int64_t c, auto size) {
-      sums += keep(exp(fma(load(v + c, size), broadcast(scale), broadcast(-top))), Vec{}, size);
+      sums += keep(exp_below(fma(load(v + c, size), broadcast(scale), broadcast(-top))), Vec{}, size);
     });
     if (top > largest) {
       total *= __builtin_exp(largest - top);
@@ -73,7 +76,7 @@ void write_grad(float* values, int64_t vocab, const Row& row, int32_t target, fl
     const Vec z = v * row.scale;
     // The logarithm in two floats: a large one would lose what the difference needs.
     const float high = static_cast<float>(row.log_sum), low = static_cast<float>(row.log_sum - high);
-    const Vec dz = (exp(z - high - low) - one) * factor;
+    const Vec dz = (exp_below(z - high - low) - one) * factor;
     return kCapped ? dz * (1.0f - v * v) : dz;
   };
   const float at_target = grad(broadcast(values[target]), 1.0f)[0];

@@ -11,9 +11,12 @@ namespace {
 int64_t div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t round_up(int64_t a, int64_t b) { return div_up(a, b) * b; }
 
-// How deep a block is at most: enough to make reading and writing C once a block cheap, and shallow enough for a strip
-// and a panel to stay near the core.
-constexpr int64_t kDepth = 384;
+// How deep a block is at most. Deep ones make reading and writing C, once a block, cheap; a strip and a panel must
+// still be a small part of the L2 cache.
+int64_t block_depth(const CacheSizes& cache, const GemmShape& shape) {
+  return std::clamp<int64_t>(cache.l2 / 7 / ((shape.rows + shape.cols) * 4), 256, 768);
+}
+
 // The width at which packing a strip of A costs little against using it.
 constexpr int64_t kLeastPanels = 32;
 
@@ -73,7 +76,8 @@ Blocking gemm_blocking(const GemmShape& shape) {
   }
   // A single strip uses every panel once, in order: nothing is gained by cutting them.
   const bool whole = b.strips <= 1 || shape.whole_sum;
-  b.kc = whole ? b.chunk_k : std::min(b.chunk_k, round_up(div_up(b.chunk_k, div_up(b.chunk_k, kDepth)), 8));
+  b.kc = whole ? b.chunk_k
+               : std::min(b.chunk_k, round_up(div_up(b.chunk_k, div_up(b.chunk_k, block_depth(cache, shape))), 8));
   const int64_t floats = cache.l2 * 3 / 8 / 4;
   b.block_strips = std::clamp<int64_t>(floats / (b.kc * shape.rows), 1, std::max<int64_t>(b.strips, 1));
   b.block_panels = std::max(floats / (b.kc * shape.cols) / shape.unit * shape.unit, shape.unit);

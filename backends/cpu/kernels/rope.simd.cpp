@@ -84,13 +84,15 @@ void rope(const Rope& args, int64_t begin, int64_t end) {
 void rope_rms_norm(const Rope& args, float eps, int64_t begin, int64_t end) {
   for (int64_t row = begin * args.n_head; row < end * args.n_head; ++row) {
     float* y = args.y.at(row, args.head_dim);
-    turn_head(args, args.inverse, row / args.n_head, args.x.at(row, args.head_dim), y);
-    const float scale = inverse_root_mean_square(y, args.head_dim, eps);
+    const float* x = args.x.at(row, args.head_dim);
+    // A rotation keeps the length, so the norm need not wait for it; y may be x, so it comes first.
+    const float scale = inverse_root_mean_square(x, args.head_dim, eps);
+    turn_head(args, args.inverse, row / args.n_head, x, y);
     over(0, args.head_dim, [&](int64_t c, auto size) { store(y + c, load(y + c, size) * scale, size); });
   }
 }
 
-// A rotation R keeps lengths and R⁻¹R x = x, so with u = R⁻¹·dy the gradient is that of the norm of x itself:
+// The rotation R has R⁻¹R x = x, so with u = R⁻¹·dy the gradient is that of the norm of x itself:
 // dx = scale · (u − n · mean(u ∘ n)), n = x · scale.
 void rope_rms_norm_grad(const Rope& args, float eps, Rows<const float> dy, Rows<float> dx_rows, int64_t begin,
                         int64_t end) {

@@ -41,7 +41,22 @@ PROPANE_INLINE void over(int64_t begin, int64_t end, Body body) {
   if (c < end) body(c, Part{static_cast<int>(end - c)});
 }
 
-typedef double Doubles __attribute__((vector_size(kLanes * 8)));
+// The lanes of a Vec in double precision.
+typedef double Doubles __attribute__((vector_size(kLanes * 4)));
+struct Widened {
+  Doubles low, high;
+};
+template <size_t... I>
+PROPANE_INLINE Widened widen(Vec v, std::index_sequence<I...>) {
+  return {__builtin_convertvector(__builtin_shufflevector(v, v, static_cast<int>(I)...), Doubles),
+          __builtin_convertvector(__builtin_shufflevector(v, v, static_cast<int>(I + kLanes / 2)...), Doubles)};
+}
+PROPANE_INLINE Widened widen(Vec v) { return widen(v, std::make_index_sequence<kLanes / 2>()); }
+PROPANE_INLINE double sum(Doubles v) {
+  double total = 0;
+  for (int i = 0; i < kLanes / 2; ++i) total += v[i];
+  return total;
+}
 
 // A sum of many floats: in single precision for a while, then in double.
 class LongSum {
@@ -52,15 +67,14 @@ class LongSum {
   }
   [[gnu::always_inline]] double total() {
     flush();
-    double sum = 0;
-    for (int i = 0; i < kLanes; ++i) sum += far_[i];
-    return sum;
+    return sum(far_);
   }
 
  private:
   static constexpr int kFlush = 32;
   [[gnu::always_inline]] void flush() {
-    far_ += __builtin_convertvector(near_, Doubles);
+    const Widened wide = widen(near_);
+    far_ += wide.low + wide.high;
     near_ = Vec{};
     count_ = 0;
   }

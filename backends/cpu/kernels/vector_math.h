@@ -47,13 +47,12 @@ PROPANE_INLINE Rounded round_to_int(Vec x) {
 }
 PROPANE_INLINE Vec scale_by_power(Vec y, UVec n) { return from_bits(bits_of(y) + (n << 23)); }
 
-// 2^x; 0 below 2^-125, infinity from 2^128 on, NaN for NaN.
+// 2^x for x < 127 only; 0 below 2^-125, NaN for NaN.
 PROPANE_INLINE Vec exp2(Vec x) {
   static constexpr float kPoly[] = {1.0f,           0.693147182f,   0.240226462f,   0.0555032864f,
                                     0.00961848907f, 0.00133999309f, 0.000153458212f};
-  const Vec bounded = select(x > 128.0f, broadcast(128.0f), x);
-  const Rounded n = round_to_int(bounded);
-  const Vec y = scale_by_power(polynomial(bounded - n.value, kPoly), n.integer);
+  const Rounded n = round_to_int(x);
+  const Vec y = scale_by_power(polynomial(x - n.value, kPoly), n.integer);
   return select(x < -125.0f, Vec{}, y);
 }
 
@@ -87,12 +86,15 @@ PROPANE_INLINE Vec log(Vec x) {
 // 1 / (1 + e^-x)
 PROPANE_INLINE Vec sigmoid(Vec x) { return 1.0f / (1.0f + exp(-x)); }
 
+// With m = e^2x − 1, tanh x = m / (m + 2). m = 2^n·(e^f − 1) + (2^n − 1) loses nothing near 0, where n = 0.
 PROPANE_INLINE Vec tanh(Vec x) {
-  static constexpr float kPoly[] = {-0.333332837f, 0.133314908f, -0.0537434965f, 0.0206505843f, -0.00571704237f};
-  const Vec a = abs(x), z = x * x;
-  const Vec near = a + a * z * polynomial(z, kPoly);
-  const Vec far = 1.0f - 2.0f / (exp(2.0f * a) + 1.0f);
-  return with_sign(select(a < 0.625f, near, far), x);
+  static constexpr float kPoly[] = {1.0f, 0.499999911f, 0.166664109f, 0.0416682884f, 0.00837564468f, 0.00138358108f};
+  const Vec bounded = min(broadcast(10.0f), max(broadcast(-10.0f), x));  // tanh(10) rounds to 1
+  const Rounded n = round_to_int(bounded * 2.88539008f);                 // 2 / ln 2
+  const Vec f = (bounded * 2.0f - n.value * 0.693359375f) + n.value * 2.12194440e-4f;
+  const Vec power = scale_by_power(broadcast(1.0f), n.integer);
+  const Vec m = fma(power, f * polynomial(f, kPoly), power - 1.0f);
+  return m / (m + 2.0f);
 }
 
 // The standard normal distribution function, (1 + erf(x/√2)) / 2: to a relative error of 5e-6 down to x = −5.6, below
