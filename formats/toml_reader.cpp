@@ -13,10 +13,12 @@ namespace propane {
 struct TomlReader::Impl {
   std::string source;
   std::string path;  // "" or "train"
-  toml::table data;
+  std::shared_ptr<toml::table> root;  // of the whole file: a copy of a part would not know its lines
+  toml::table* data = nullptr;        // this table in it; null when it is absent
   std::set<std::string> asked;
   std::map<std::string, std::unique_ptr<TomlReader>> tables;
 
+  const toml::node* get(const std::string& key) const { return data ? data->get(key) : nullptr; }
   std::string at(const std::string& key, const toml::node* node) const {
     const auto line = node && node->source().begin ? fmt::format(":{}", node->source().begin.line) : std::string();
     return fmt::format("{}{}: {}{}", source, line, path.empty() ? "" : "[" + path + "] ", key);
@@ -51,7 +53,8 @@ toml::table parse(std::string_view text, const std::string& source) {
 }  // namespace
 
 TomlReader::TomlReader(std::string_view text, std::string source) : impl_(std::make_unique<Impl>()) {
-  impl_->data = parse(text, source);
+  impl_->root = std::make_shared<toml::table>(parse(text, source));
+  impl_->data = impl_->root.get();
   impl_->source = std::move(source);
 }
 TomlReader::TomlReader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -65,21 +68,22 @@ TomlReader& TomlReader::table(const std::string& name) {
   auto impl = std::make_unique<Impl>();
   impl->source = impl_->source;
   impl->path = impl_->path.empty() ? name : impl_->path + "." + name;
-  if (const toml::node* node = impl_->data.get(name)) {
+  impl->root = impl_->root;
+  if (toml::node* node = impl_->data ? impl_->data->get(name) : nullptr) {
     if (!node->is_table()) fail_usage("{} must be a table, found {}", impl_->at(name, node), describe(*node));
-    impl->data = *node->as_table();
+    impl->data = node->as_table();
   }
   known.reset(new TomlReader(std::move(impl)));  // the constructor is private
   return *known;
 }
 
-bool TomlReader::has(const std::string& key) const { return impl_->data.contains(key); }
+bool TomlReader::has(const std::string& key) const { return impl_->data && impl_->data->contains(key); }
 
-std::string TomlReader::where(const std::string& key) const { return impl_->at(key, impl_->data.get(key)); }
+std::string TomlReader::where(const std::string& key) const { return impl_->at(key, impl_->get(key)); }
 
 int64_t TomlReader::integer(const std::string& key, int64_t absent, int64_t least, int64_t most) {
   impl_->asked.insert(key);
-  const toml::node* node = impl_->data.get(key);
+  const toml::node* node = impl_->get(key);
   if (!node) return absent;
   if (!node->is_integer()) fail_usage("{} must be an integer, found {}", where(key), describe(*node));
   const int64_t value = **node->as_integer();
@@ -90,7 +94,7 @@ int64_t TomlReader::integer(const std::string& key, int64_t absent, int64_t leas
 
 double TomlReader::real(const std::string& key, double absent, double least, double most) {
   impl_->asked.insert(key);
-  const toml::node* node = impl_->data.get(key);
+  const toml::node* node = impl_->get(key);
   if (!node) return absent;
   if (!node->is_number()) fail_usage("{} must be a number, found {}", where(key), describe(*node));
   const double value = node->is_integer() ? static_cast<double>(**node->as_integer()) : **node->as_floating_point();
@@ -101,7 +105,7 @@ double TomlReader::real(const std::string& key, double absent, double least, dou
 
 bool TomlReader::boolean(const std::string& key, bool absent) {
   impl_->asked.insert(key);
-  const toml::node* node = impl_->data.get(key);
+  const toml::node* node = impl_->get(key);
   if (!node) return absent;
   if (!node->is_boolean()) fail_usage("{} must be true or false, found {}", where(key), describe(*node));
   return **node->as_boolean();
@@ -109,7 +113,7 @@ bool TomlReader::boolean(const std::string& key, bool absent) {
 
 std::string TomlReader::text(const std::string& key, const std::string& absent) {
   impl_->asked.insert(key);
-  const toml::node* node = impl_->data.get(key);
+  const toml::node* node = impl_->get(key);
   if (!node) return absent;
   if (!node->is_string()) fail_usage("{} must be a string, found {}", where(key), describe(*node));
   return **node->as_string();
@@ -125,7 +129,7 @@ std::string TomlReader::choice(const std::string& key, const std::string& absent
 
 std::vector<std::string> TomlReader::texts(const std::string& key) {
   impl_->asked.insert(key);
-  const toml::node* node = impl_->data.get(key);
+  const toml::node* node = impl_->get(key);
   std::vector<std::string> list;
   if (!node) return list;
   if (!node->is_array()) fail_usage("{} must be an array of strings, found {}", where(key), describe(*node));
@@ -137,7 +141,8 @@ std::vector<std::string> TomlReader::texts(const std::string& key) {
 }
 
 void TomlReader::finish() const {
-  for (const auto& [key, node] : impl_->data) {
+  if (!impl_->data) return;
+  for (const auto& [key, node] : *impl_->data) {
     const std::string name(key.str());
     if (impl_->asked.count(name)) continue;
     const auto near = nearest(name, {impl_->asked.begin(), impl_->asked.end()});
@@ -166,7 +171,7 @@ void TomlReader::override_with(std::string_view assignment) {
       else into.insert_or_assign(name, std::move(node));
     }
   };
-  merge(merge, impl_->data, one);
+  merge(merge, *impl_->data, one);
 }
 
 std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& known) {

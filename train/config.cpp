@@ -66,7 +66,8 @@ RunConfig read_run_config(const std::string& toml, const std::string& source,
   c.minutes = t.real("minutes", 0, 0, 1e7);
   c.rows = t.integer("rows", c.rows, 1, 1 << 20);
   c.accumulate = t.integer("accumulate", 1, 1, 1 << 20);
-  c.recompute = t.boolean("recompute", false);
+  const std::string recompute = t.choice("recompute", "none", {"none", "cheap", "layers"});
+  c.recompute = recompute == "none" ? Recompute::none : recompute == "cheap" ? Recompute::cheap : Recompute::layers;
   c.loss_scaling = t.boolean("loss_scaling", false);
   c.untimed_steps = t.integer("untimed_steps", 0, 0, kMost);
   c.eval_every = t.integer("eval_every", 0, 0, kMost);
@@ -143,7 +144,9 @@ std::string run_config_toml(const RunConfig& c) {
   real("minutes", c.minutes);
   line("rows", c.rows);
   line("accumulate", c.accumulate);
-  line("recompute", c.recompute);
+  line("recompute", c.recompute == Recompute::none    ? "\"none\""
+                    : c.recompute == Recompute::cheap ? "\"cheap\""
+                                                      : "\"layers\"");
   line("loss_scaling", c.loss_scaling);
   line("untimed_steps", c.untimed_steps);
   line("eval_every", c.eval_every);

@@ -32,6 +32,10 @@ struct OptimizerConfig {
   bool decay_embeddings = true;  // as llm.c does; Rustane does not
 };
 
+// Activation checkpointing: nothing, norms and activation functions only (about a hundredth more time), or whole
+// layers (about a third of the forward pass more).
+enum class Recompute { none, cheap, layers };
+
 enum class Packing { best_fit, autoresearch };
 
 struct RunConfig {
@@ -45,9 +49,9 @@ struct RunConfig {
   uint64_t seed = 42;
   int64_t steps = 0;  // one of steps and minutes is positive
   double minutes = 0;
-  int64_t rows = 16;             // rows of a micro-step
-  int64_t accumulate = 1;        // micro-steps of a step
-  bool recompute = false;        // activation checkpointing, layer by layer
+  int64_t rows = 16;       // rows of a micro-step
+  int64_t accumulate = 1;  // micro-steps of a step
+  Recompute recompute = Recompute::none;
   bool loss_scaling = false;     // dynamic loss scale, for backends that compute in 16 bits
   int64_t untimed_steps = 0;     // first steps that do not count towards `minutes` and the speeds
   int64_t eval_every = 0;        // 0: only at the end

@@ -109,6 +109,7 @@ warmup_steps = 700
 steps = 1000
 rows = 4
 accumulate = 8
+recompute = "cheap"
 )"},
     {"stories110m", "Orion's training model: llama, 12 layers of 768", R"(
 [model]

@@ -129,7 +129,7 @@ const Backend kBackends[] = {{"ref_f64", ref, DType::f64, 1e-9, 1e-6},
 struct Case {
   Backend backend;
   std::string name;
-  bool recompute = false;
+  Recompute recompute = Recompute::none;
 };
 void PrintTo(const Case& c, std::ostream* out) { *out << c.backend.name << " " << c.name; }
 
@@ -186,13 +186,14 @@ std::vector<Case> one_step_cases() {
     for (const char* name : {"gpt", "gpt_gqa_documents", "llama", "llama_qwen2", "llama_qwen3", "llama_llama3_rope",
                              "llama_rustane", "gpt2"})
       list.push_back({backend, name});
-  list.push_back({kBackends[0], "gpt", true});
-  list.push_back({kBackends[0], "llama", true});
-  list.push_back({kBackends[2], "gpt2", true});
+  list.push_back({kBackends[0], "gpt", Recompute::layers});
+  list.push_back({kBackends[0], "llama", Recompute::layers});
+  list.push_back({kBackends[2], "gpt2", Recompute::cheap});
   return list;
 }
 INSTANTIATE_TEST_SUITE_P(PyTorch, OneStep, testing::ValuesIn(one_step_cases()), [](const auto& test) {
-  return std::string(test.param.backend.name) + "_" + test.param.name + (test.param.recompute ? "_recompute" : "");
+  return std::string(test.param.backend.name) + "_" + test.param.name +
+         (test.param.recompute != Recompute::none ? "_recompute" : "");
 });
 
 class TenSteps : public testing::TestWithParam<Case> {};

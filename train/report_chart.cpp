@@ -98,7 +98,7 @@ std::string grid(const Chart& chart, const Axes& axes) {
                        percent_y(axes, ys[i]), y_texts[i]);
   // The x axis has its origin at the bottom, so that ticks and labels keep their distance in pixels.
   out += R"(<svg y="100%" overflow="visible"><line class="axis" x2="100%"/>)";
-  std::vector<double> xs = nice_ticks(axes.x.low, axes.x.high, chart.wide ? 6 : 4);
+  std::vector<double> xs = nice_ticks(axes.x.low, axes.x.high, chart.wide ? 5 : 4);
   std::erase_if(xs, [](double x) { return x != std::floor(x); });
   const std::vector<std::string> x_texts = tick_texts(xs);
   for (size_t i = 0; i < xs.size(); ++i)
@@ -204,7 +204,7 @@ std::vector<double> nice_ticks(double low, double high, int target) {
   if (!(raw > 0) || !std::isfinite(raw)) return {low};
   const double magnitude = std::pow(10, std::floor(std::log10(raw)));
   const double lead = raw / magnitude;
-  const double step = magnitude * (lead < 1.5 ? 1 : lead < 3.5 ? 2 : lead < 7.5 ? 5 : 10);
+  const double step = magnitude * (lead < 1.5 ? 1 : lead < 3 ? 2 : lead < 7 ? 5 : 10);
   std::vector<double> ticks;
   for (double i = std::ceil(low / step - 1e-9); i * step <= high + 1e-9 * step; ++i) ticks.push_back(i * step);
   return ticks;

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/half.h"
 #include "graph/autodiff.h"
+#include "graph/op.h"
 #include "graph/ops.h"
 #include "graph/passes/passes.h"
 #include "models/model.h"
@@ -53,6 +54,17 @@ bool all_take(std::span<Device* const> devices, const Graph& graph, const Node& 
   return std::all_of(devices.begin(), devices.end(), [&](Device* d) { return d->takes(graph, node); });
 }
 
+namespace {
+
+// Worth computing twice rather than keeping: no products, and what they read is kept for their own gradient anyway.
+bool is_cheap(const Node& node) {
+  for (const char* op : {"rms_norm", "layer_norm", "activation", "swiglu"})
+    if (node.op->name == op) return true;
+  return false;
+}
+
+}  // namespace
+
 TrainStep::TrainStep(const RunConfig& config, State& state, std::vector<Device*> devices, int ranks)
     : optimizer_(config.optimizer),
       rows_(config.rows),
@@ -61,8 +73,11 @@ TrainStep::TrainStep(const RunConfig& config, State& state, std::vector<Device*>
       documents_(config.mask_documents),
       groups_(parameter_groups(config.model, config.optimizer)) {
   Graph micro = build_micro_step(config.model, config.rows, config.mask_documents);
-  if (config.recompute)
-    checkpoint_activations(micro, [](const std::string& scope) { return scope.starts_with("layers."); });
+  if (config.recompute != Recompute::none)
+    checkpoint_activations(micro, [&](const Node& node) {
+      if (!node.scope.starts_with("layers.")) return false;
+      return config.recompute == Recompute::layers || is_cheap(node);
+    });
   fuse(micro, [&](const Graph& g, const Node& node) { return all_take(devices, g, node); });
   micro_ = std::make_unique<Plan>(std::move(micro), state, PlanOptions{devices, false});
   update_ = std::make_unique<Plan>(build_update(groups_, ranks), state, PlanOptions{devices, false});

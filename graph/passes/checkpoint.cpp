@@ -12,7 +12,7 @@ bool is_gradient_scope(const std::string& scope) { return scope.ends_with("/grad
 
 }  // namespace
 
-void checkpoint_activations(Graph& graph, const std::function<bool(const std::string& scope)>& recompute) {
+void checkpoint_activations(Graph& graph, const std::function<bool(const Node&)>& recompute) {
   const auto producer = graph.producers();
   const std::vector<Node> nodes = graph.nodes();
 
@@ -34,7 +34,7 @@ void checkpoint_activations(Graph& graph, const std::function<bool(const std::st
     const int i = producer[static_cast<size_t>(v.id)];
     if (i < 0 || stays[static_cast<size_t>(v.id)]) return v;
     const Node& maker = nodes[static_cast<size_t>(i)];
-    if (is_gradient_scope(maker.scope) || !recompute(maker.scope) || writes_state(maker)) return v;
+    if (is_gradient_scope(maker.scope) || !recompute(maker) || writes_state(maker)) return v;
     const auto found = again.find(v.id);
     if (found != again.end()) return found->second;
     Node clone = maker;

@@ -29,9 +29,9 @@ void fuse_accumulate(Graph& graph, const Takes& takes);
 // All of these in a good order, dead code removed.
 void fuse(Graph& graph, const Takes& takes);
 
-// Activation checkpointing (Chen et al. 2016): forward values of the scopes that `recompute` names are not kept for the
-// gradients but computed again, from what enters the scope, just before the scope's first gradient node.
-void checkpoint_activations(Graph& graph, const std::function<bool(const std::string& scope)>& recompute);
+// Activation checkpointing (Chen et al. 2016): what the forward nodes that `recompute` names make is not kept for the
+// gradients but computed again, just before the first gradient node that reads it. Values that pass from scope to scope stay.
+void checkpoint_activations(Graph& graph, const std::function<bool(const Node&)>& recompute);
 
 // Gives every node a device by the name that `place` returns, and puts a transfer where a node reads what another
 // device made. State belongs to the device that writes it, else to the one that reads it first.

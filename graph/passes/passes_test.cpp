@@ -90,11 +90,11 @@ TEST_P(Passes, EachKeepsTheLossAndEveryGradient) {
       {"fuse_head_loss", [](Graph& g) { fuse_head_loss(g, kEverything); }},
       {"fuse_accumulate", [](Graph& g) { fuse_accumulate(g, kEverything); }},
       {"checkpoint_activations",
-       [](Graph& g) { checkpoint_activations(g, [](const std::string& s) { return s.starts_with("layers."); }); }},
+       [](Graph& g) { checkpoint_activations(g, [](const Node& node) { return node.scope.starts_with("layers."); }); }},
       {"fuse", [](Graph& g) { fuse(g, kEverything); }},
       {"checkpoint, then fuse",
        [](Graph& g) {
-         checkpoint_activations(g, [](const std::string& s) { return s.starts_with("layers."); });
+         checkpoint_activations(g, [](const Node& node) { return node.scope.starts_with("layers."); });
          fuse(g, kEverything);
        }},
   };
@@ -158,7 +158,7 @@ TEST(Checkpoint, HoldsFewerActivations) {
     train::RunConfig config;
     config.model = m;
     config.rows = 2;
-    config.recompute = recompute;
+    config.recompute = recompute ? train::Recompute::layers : train::Recompute::none;
     train::TrainStep step(config, state, {device.get()});
     return step.micro_plan().memory().planned_bytes;
   };

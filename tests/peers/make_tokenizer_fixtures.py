@@ -135,6 +135,27 @@ def make_hugging_face(texts: list[str]) -> None:
         encode = lambda t: tokenizer.encode(t, add_special_tokens=False).ids
         out["tokenizers"][name] = {"ids": [encode(t) for t in texts], "ids_with_added": [encode(t) for t in with_added]}
     write_json("hf_encodings.json", out)
+    write_json("hf_tiny.json", tiny())
+
+
+def tiny() -> dict:
+    """A file small enough for a fuzzer to take apart, with every part that the reader knows."""
+    vocab = {token: i for i, token in enumerate(["a", "b", "\u0120", "1", "ab", "\u0120a", "aba"])}
+    added = {"single_word": True, "lstrip": True, "rstrip": True, "normalized": True, "special": False}
+    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+    special = {"id": "<s>", "ids": [7], "tokens": ["<s>"]}
+    return {
+        "added_tokens": [{"id": 7, "content": "<s>", "special": True}, {"id": 8, "content": "<t>", **added}],
+        "normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}]},
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
+            {"type": "Digits", "individual_digits": True},
+            {"type": "Split", "pattern": {"Regex": "[ab]+|\\s"}, "behavior": "Removed", "invert": True},
+            {"type": "Split", "pattern": {"String": "."}, "behavior": "Isolated", "invert": False}, byte_level]},
+        "post_processor": {"type": "TemplateProcessing", "special_tokens": {"<s>": special}, "single": [
+            {"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}], "pair": []},
+        "decoder": byte_level,
+        "model": {"type": "BPE", "ignore_merges": True, "vocab": vocab, "merges": ["a b", ["\u0120", "a"], ["ab", "a"]]},
+    }
 
 
 def make_nfc(texts: list[str]) -> None:

@@ -8,12 +8,15 @@ Where the peers differ among themselves, and what ours does:
 - `{1,3}+` is possessive to tiktoken, a repetition of a repetition to Hugging Face (Oniguruma), and `$` is the end of
   the text to one, of any line to the other. A tokenizer.json that ours writes says what tiktoken means in words that
   Hugging Face reads the same way.
+- The NFC of Hugging Face 0.23 is of a Unicode before 14: it does not know the combining class of U+1AC3 and the like and
+  leaves them where they stand. Ours agrees with Python's unicodedata.
 - Code points assigned after Unicode 14 may be letters to newer peers and signs to ours; the texts here hold none.
 """
 
 import base64
 import json
 import subprocess
+import unicodedata
 
 import pytest
 import rustbpe
@@ -62,8 +65,8 @@ def trained(request, propane, tmp_path_factory):
     return request.param, Trained(propane, tmp_path_factory.mktemp(request.param), request.param)
 
 
-def first_difference(a, b):
-    return next(((TEXTS[i], x, y) for i, (x, y) in enumerate(zip(a, b, strict=True)) if x != y), None)
+def first_difference(a, b, texts=TEXTS):
+    return next(((texts[i], x, y) for i, (x, y) in enumerate(zip(a, b, strict=True)) if x != y), None)
 
 
 def test_merges_are_rustbpes(trained):
@@ -113,27 +116,30 @@ def test_decodes_to_the_texts(propane, trained):
 
 
 @pytest.mark.parametrize("name", ["gpt2", "roberta", "smollm", "llama3", "qwen2"])
-def test_reads_hugging_faces_files_and_writes_them_back(propane, name):
+def test_reads_hugging_faces_files(propane, name):
     path = FIXTURES / f"hf_{name}.json"
-    theirs = [e.ids for e in Tokenizer.from_file(str(path)).encode_batch(TEXTS, add_special_tokens=False)]
-    assert first_difference(run_lines(propane, TEXTS, "encode", "--tokenizer", path, "--allow-special", "all"), theirs) is None
+    tokenizer = Tokenizer.from_file(str(path))
+    texts = TEXTS
+    if tokenizer.normalizer:
+        texts = [t for t in TEXTS if tokenizer.normalizer.normalize_str(t) == unicodedata.normalize("NFC", t)]
+        assert len(texts) > 0.999 * len(TEXTS)
+    theirs = [e.ids for e in tokenizer.encode_batch(texts, add_special_tokens=False)]
+    ours = run_lines(propane, texts, "encode", "--tokenizer", path, "--allow-special", "all")
+    assert first_difference(ours, theirs, texts) is None
 
 
 def test_the_peers_differ_in_white_space_at_the_end_of_a_text(propane, tmp_path):
     """The one place where a named pattern has two meanings in use."""
-    files = {name: Trained(propane, tmp_path_factory_dir(tmp_path, name), name) for name in ("cl100k", "llama3")}
+    files = {}
+    for name in ("cl100k", "llama3"):
+        (tmp_path / name).mkdir()
+        files[name] = Trained(propane, tmp_path / name, name)
     text = ["a \n  "]
     for name, trained_files in files.items():
         assert run_lines(propane, text, "encode", "--tokenizer", trained_files.json) == \
             trained_files.tiktoken.encode_ordinary_batch(text)
     pieces = {name: t.hugging_face.pre_tokenizer.pre_tokenize_str(text[0]) for name, t in files.items()}
     assert [p for p, _ in pieces["cl100k"]] == ["a", "ĠĊĠĠ"] and [p for p, _ in pieces["llama3"]] == ["a", "ĠĊ", "ĠĠ"]
-
-
-def tmp_path_factory_dir(base, name):
-    folder = base / name
-    folder.mkdir()
-    return folder
 
 
 @pytest.mark.parametrize("args, code", [

@@ -49,8 +49,8 @@ TEST_P(ActivationTest, EveryFunctionAndItsDerivativeMatchDouble) {
         want_y.push_back(exact(f, x[i]));
         want_dx.push_back(dy[i] * slope([&](double v) { return exact(f, v); }, x[i]));
       }
-      EXPECT_LT(relative_error(y, want_y), 3e-7);
-      EXPECT_LT(relative_error(dx, want_dx), 5e-7);
+      EXPECT_LT(relative_error(y, want_y), 5e-7);
+      EXPECT_LT(relative_error(dx, want_dx), 1e-6);
     }
 }
 
@@ -82,8 +82,8 @@ TEST_P(ActivationTest, SoftcapAndItsDerivativeMatchDouble) {
       want_y.push_back(15 * std::tanh(x[i] / 15.0));
       want_dx.push_back(dy[i] * (1 - std::pow(std::tanh(x[i] / 15.0), 2)));
     }
-    EXPECT_LT(relative_error(y, want_y), 3e-7);
-    EXPECT_LT(relative_error(dx, want_dx), 5e-7);
+    EXPECT_LT(relative_error(y, want_y), 5e-7);
+    EXPECT_LT(relative_error(dx, want_dx), 1e-6);
   }
 }
 
