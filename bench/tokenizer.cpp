@@ -7,9 +7,12 @@
 // process, files not counted, on `threads` threads (PROPANE_BENCH_THREADS, by default 2), and a check sum of the ids.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
+#include <optional>
 #include <string>
 
 #include "base/error.h"

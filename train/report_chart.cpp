@@ -90,7 +90,7 @@ double percent_y(const Axes& axes, double y) { return 100 * (1 - axes.y.share(y)
 
 std::string grid(const Chart& chart, const Axes& axes) {
   std::string out;
-  const std::vector<double> ys = nice_ticks(axes.y.low, axes.y.high, 5);
+  const std::vector<double> ys = nice_ticks(axes.y.low, axes.y.high, chart.wide ? 6 : 5);
   const std::vector<std::string> y_texts = tick_texts(ys);
   for (size_t i = 0; i < ys.size(); ++i)
     out += fmt::format(R"(<line class="grid" x1="0" x2="100%" y1="{0:.2f}%" y2="{0:.2f}%"/>)"

@@ -141,11 +141,13 @@ def make_hugging_face(texts: list[str]) -> None:
 def tiny() -> dict:
     """A file small enough for a fuzzer to take apart, with every part that the reader knows."""
     vocab = {token: i for i, token in enumerate(["a", "b", "\u0120", "1", "ab", "\u0120a", "aba"])}
-    added = {"single_word": True, "lstrip": True, "rstrip": True, "normalized": True, "special": False}
+    flags = ["single_word", "lstrip", "rstrip", "normalized"]
+    start = {"id": 7, "content": "<s>", "special": True} | dict.fromkeys(flags, False)
+    odd = {"id": 8, "content": "<t>", "special": False} | dict.fromkeys(flags, True)
     byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
     special = {"id": "<s>", "ids": [7], "tokens": ["<s>"]}
     return {
-        "added_tokens": [{"id": 7, "content": "<s>", "special": True}, {"id": 8, "content": "<t>", **added}],
+        "added_tokens": [start, odd],
         "normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}]},
         "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
             {"type": "Digits", "individual_digits": True},
@@ -154,7 +156,7 @@ def tiny() -> dict:
         "post_processor": {"type": "TemplateProcessing", "special_tokens": {"<s>": special}, "single": [
             {"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}], "pair": []},
         "decoder": byte_level,
-        "model": {"type": "BPE", "ignore_merges": True, "vocab": vocab, "merges": ["a b", ["\u0120", "a"], ["ab", "a"]]},
+        "model": {"type": "BPE", "ignore_merges": True, "vocab": vocab, "merges": [["a", "b"], ["\u0120", "a"], ["ab", "a"]]},
     }
 
 

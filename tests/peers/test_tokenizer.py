@@ -15,6 +15,7 @@ Where the peers differ among themselves, and what ours does:
 
 import base64
 import json
+import random
 import subprocess
 import unicodedata
 
@@ -125,6 +126,17 @@ def test_reads_hugging_faces_files(propane, name):
         assert len(texts) > 0.999 * len(TEXTS)
     theirs = [e.ids for e in tokenizer.encode_batch(texts, add_special_tokens=False)]
     ours = run_lines(propane, texts, "encode", "--tokenizer", path, "--allow-special", "all")
+    assert first_difference(ours, theirs, texts) is None
+
+
+def test_added_tokens_with_every_flag_are_found_as_hugging_face_does(propane):
+    """hf_tiny.json: white space taken in, single words, normalized tokens, bytes without a token, text thrown away."""
+    rng = random.Random(3)
+    pieces = ["a", "b", " ", "1", "<s>", "<t>", ".", "x", "ab", "\u00e9", "e\u0301", "_", "\n"]
+    texts = ["".join(rng.choices(pieces, k=rng.randrange(14))) for _ in range(3000)]
+    path = FIXTURES / "hf_tiny.json"
+    ours = run_lines(propane, texts, "encode", "--tokenizer", path, "--allow-special", "all")
+    theirs = [e.ids for e in Tokenizer.from_file(str(path)).encode_batch(texts, add_special_tokens=False)]
     assert first_difference(ours, theirs, texts) is None
 
 
