@@ -5,12 +5,13 @@
 #include <exception>
 
 #include "base/error.h"
+#include "base/version.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
 
 int main(int argc, char** argv) {
   CLI::App app("Propane trains and runs small language models on the hardware you have.", "propane");
-  app.set_version_flag("--version", PROPANE_VERSION);
+  app.set_version_flag("--version", std::string(propane::kVersion));
   app.require_subcommand(1);
   app.get_formatter()->column_width(34);
   propane::add_train_command(app);
