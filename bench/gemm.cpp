@@ -2,7 +2,7 @@
 // it is there), in turn, on one thread and on all; and against the rate of multiply-adds that never leave the
 // registers.
 //
-//   bench_gemm [--seconds S] [--shape KIND,M,N,K]... [--json]
+//   bench_gemm [--seconds S] [--threads N] [--shape KIND,M,N,K]... [--json]
 //
 // KIND: linear (C = A·Bᵀ), dx (C = A·B), dw (C += Aᵀ·B). GFLOP/s are the medians of the runs of S seconds a contender,
 // and the best run; medians say what to expect, best runs what the code can do on a machine that others use too.
@@ -156,9 +156,10 @@ int main(int argc, char** argv) {
     const std::string flag = argv[i];
     if (flag == "--json") json = true;
     else if (flag == "--seconds" && i + 1 < argc) seconds = std::atof(argv[++i]);
+    else if (flag == "--threads" && i + 1 < argc) set_thread_count(std::atoi(argv[++i]));
     else if (flag == "--shape" && i + 1 < argc) shapes.push_back(parse_shape(argv[++i]));
     else {
-      fmt::print(stderr, "usage: bench_gemm [--seconds S] [--shape KIND,M,N,K]... [--json]\n");
+      fmt::print(stderr, "usage: bench_gemm [--seconds S] [--threads N] [--shape KIND,M,N,K]... [--json]\n");
       return 2;
     }
   }

@@ -17,7 +17,17 @@ TEST(InterruptScope, TheFirstSignalOnlySetsAFlag) {
   EXPECT_EQ(scope.exit_code(), 130);
 }
 
+// ThreadSanitizer holds raised signals back until the next blocking call, which a raise is not.
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define PROPANE_SIGNALS_ARE_LATE 1
+#endif
+#endif
+
 TEST(InterruptScope, ASecondSignalEndsTheProgramAtOnce) {
+#ifdef PROPANE_SIGNALS_ARE_LATE
+  GTEST_SKIP() << "this sanitizer delivers signals late";
+#endif
   const auto twice = [] {
     InterruptScope scope;
     ::raise(SIGINT);
