@@ -37,10 +37,10 @@ for step in "${steps[@]}"; do
   echo "== test-more: $step"
   SECONDS=0
   case $step in
-    asan) build_and_test asan '' ;;
+    asan) build_and_test asan ;;
     tsan) build_and_test tsan "${threaded[@]}" ;;
     fuzz) tools/fuzz.sh ;;
-    aarch64) build_and_test aarch64 '' ;;
+    aarch64) build_and_test aarch64 ;;
     *) echo "tools/test-more.sh: unknown step '$step'; expected asan, tsan, fuzz or aarch64" >&2; exit 2 ;;
   esac
   echo "== test-more: $step passed in $((SECONDS / 60)) min $((SECONDS % 60)) s"

@@ -30,10 +30,11 @@ void run_rope(const Operands& o) {
   const bool interleaved = o.attrs.integer("interleaved", 0) != 0;
   const double sign = o.attrs.integer("transposed_sign", 0) != 0 ? -1.0 : 1.0;
   for (int64_t t = 0; t < positions.count(); ++t) {
-    if (positions[t] >= static_cast<double>(o.attrs.integer("max_position")))
-      fail("rope: position {} is not below max_position {}", positions[t], o.attrs.integer("max_position"));
+    const double position = std::max(positions[t], 0.0);  // padding counts as 0
+    if (position >= static_cast<double>(o.attrs.integer("max_position")))
+      fail("rope: position {} is not below max_position {}", position, o.attrs.integer("max_position"));
     for (int64_t j = 0; j < half; ++j) {
-      const double angle = sign * positions[t] * rope_frequency(o.attrs, j, head_dim);
+      const double angle = sign * position * rope_frequency(o.attrs, j, head_dim);
       const double c = std::cos(angle), s = std::sin(angle);
       const int64_t first = interleaved ? 2 * j : j, second = interleaved ? 2 * j + 1 : j + half;
       for (int64_t h = 0; h < heads; ++h) {

@@ -19,10 +19,8 @@ void run_sum_squares(const Operands& o) {
 void run_clip_scale(const Operands& o) {
   const double max_norm = o.in(1)[0], unscale = o.in(1)[1];
   const double norm = unscale * std::sqrt(o.in(0)[0]);
-  const Tensor out = o.out(0);
-  out[1] = std::isfinite(norm) ? 0.0 : 1.0;
-  if (out[1] != 0.0) out[0] = 0.0;  // nobody may use it: every optimizer op skips
-  else out[0] = unscale * (max_norm > 0.0 && norm > max_norm ? max_norm / norm : 1.0);
+  o.out(0)[0] = unscale * (max_norm > 0.0 && norm > max_norm ? max_norm / norm : 1.0);
+  o.out(0)[1] = std::isfinite(norm) ? 0.0 : 1.0;
 }
 
 // The inputs of an optimizer op: n parameters, n gradients, n first and n second moments, grad_scale, hyper.

@@ -32,8 +32,8 @@ TEST(RefClipScale, MultipliesByUnscaleAndClipsAtTheNormAndSkipsWhatIsNotFinite) 
        {Clip{"clipped to 1", 25, 1, 1, {0.2, 0}}, Clip{"below the limit", 0.25, 1, 1, {1, 0}},
         Clip{"no limit", 25, 0, 0.5, {0.5, 0}}, Clip{"unscaled norm is 2.5", 25, 1, 0.5, {0.2, 0}},
         Clip{"unscaled norm is 1", 4, 1, 0.5, {0.5, 0}}, Clip{"zero", 0, 1, 1, {1, 0}},
-        Clip{"overflow", INFINITY, 1, 1, {0, 1}}, Clip{"overflow without a limit", INFINITY, 0, 1, {0, 1}},
-        Clip{"not a number", kNaN, 1, 1, {0, 1}}}) {
+        Clip{"overflow", INFINITY, 1, 1, {0, 1}}, Clip{"overflow without a limit", INFINITY, 0, 1, {1, 1}},
+        Clip{"not a number", kNaN, 1, 1, {1, 1}}}) {
     CaseBuilder b(DType::f64);
     b.output("scale",
              clip_scale(b.graph, b.scalars("squares", {c.squares}), b.scalars("limits", {c.max_norm, c.unscale})));

@@ -76,7 +76,8 @@ std::span<const OpDef> attention_ops() {
            "Pair j turns by position·theta^(−2j/head_dim): y1 = x1·cos − x2·sin, y2 = x2·cos + x1·sin. Attributes: "
            "theta; "
            "interleaved (pairs 2j, 2j+1; else j, j + head_dim/2); transposed_sign (autoresearch: the angle negated); "
-           "max_position (positions are below it); Llama-3 frequency scaling by scaling_factor (0: none), "
+           "max_position (positions are below it; a negative one, padding, counts as 0); Llama-3 frequency scaling by "
+           "scaling_factor (0: none), "
            "low_freq_factor, high_freq_factor, original_max_position.",
        .infer = infer_rope,
        .gradient = grad_rope,

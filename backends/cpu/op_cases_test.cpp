@@ -1,0 +1,38 @@
+// Every op of the CPU device against the oracle, values and gradients, on the cases of tests/op_cases.h.
+#include "tests/op_cases.h"
+
+#include "backends/cpu/cpu_device.h"
+#include "backends/ref/ref_device.h"
+
+namespace propane::op_testing {
+namespace {
+
+// ‖out − ref‖ / ‖ref‖ of any tensor: float32 sums of at most some hundred terms. Muon's five squarings of a matrix lose
+// a digit more.
+double bound(const OpCase& op_case) { return op_case.name.starts_with("muon") ? 1e-4 : 3e-6; }
+
+class CpuOp : public ::testing::TestWithParam<OpCase> {
+ protected:
+  void expect_like_ref(const CaseBuilder& b, RunOptions options = {}) {
+    for (const Node& node : b.graph.nodes())
+      ASSERT_TRUE(node.op->is_view || cpu_->takes(b.graph, node)) << node.op->name;
+    expect_close(b.run(*cpu_, options), b.run(*ref_), bound(GetParam()));
+  }
+  std::shared_ptr<Device> cpu_ = make_cpu_device(), ref_ = make_ref_device();
+};
+INSTANTIATE_TEST_SUITE_P(Op, CpuOp, ::testing::ValuesIn(op_cases()), op_case_name);
+
+TEST_P(CpuOp, IsLikeTheOracle) { expect_like_ref(GetParam().built(DType::f32)); }
+
+TEST_P(CpuOp, IsLikeTheOracleWithItsOwnWeightLayout) {
+  expect_like_ref(GetParam().built(DType::f32), {.prepare_weights = true});
+}
+
+TEST_P(CpuOp, HasGradientsLikeTheOracleWhereOutputsTakeTheMemoryOfOperands) {
+  CaseBuilder b = GetParam().built(DType::f32);
+  if (has_gradients(b.graph)) add_gradients(b);
+  expect_like_ref(b, {.share = true});
+}
+
+}  // namespace
+}  // namespace propane::op_testing
