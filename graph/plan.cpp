@@ -19,6 +19,15 @@ struct Plan::Step {
   size_t bytes = 0;
 };
 
+// Consecutive nodes of one device and scope, compiled.
+struct Plan::Compiled {
+  int begin, end;  // nodes [begin, end)
+  Device* device;
+  std::shared_ptr<Executable> executable;
+  std::vector<Val> slot_values;
+  Span scratch;
+};
+
 // A weight that a device wants in its own layout.
 struct Plan::Weight {
   State::Tensor* tensor;
@@ -39,8 +48,9 @@ Plan::Plan(Graph graph, State& state, PlanOptions options)
   if (options_.devices.empty()) fail("a plan needs at least one device");
   for (Node& node : graph_.nodes())
     if (node.device.empty()) node.device = options_.devices[0]->info().name;
-  assign_storage();
-  build_steps();
+  std::vector<Compiled> segments = compile_segments();
+  assign_storage(segments);
+  build_steps(segments);
 }
 
 Plan::~Plan() = default;
@@ -52,8 +62,8 @@ Device& Plan::device(const std::string& name) const {
 }
 
 // Decides which values share memory and where each is: state in its tensor, inputs in buffers of their own, the rest in
-// one arena a device.
-void Plan::assign_storage() {
+// one arena a device, where a segment's working memory has its place from its first node to its last.
+void Plan::assign_storage(std::vector<Compiled>& segments) {
   const auto& nodes = graph_.nodes();
   const int n = static_cast<int>(nodes.size());
   value_device_.assign(graph_.value_count(), nullptr);
@@ -150,49 +160,42 @@ void Plan::assign_storage() {
   }
   for (const auto& [name, v] : graph_.outputs())
     if (!seen.count(root_[index(v)])) fail("output '{}' is not made by any node", name);
-  for (auto& [home, list] : blocks) {
+  for (Device* home : options_.devices) {
+    const auto& list = blocks[home];
     std::vector<Lifetime> lifetimes;
     for (const auto& [r, lifetime] : list) lifetimes.push_back(lifetime);
+    size_t scratch_bytes = 0;
+    for (const Compiled& segment : segments) {
+      if (segment.device != home) continue;
+      lifetimes.push_back({segment.executable->scratch_bytes, segment.begin, segment.end - 1});
+      scratch_bytes = std::max(scratch_bytes, segment.executable->scratch_bytes);
+    }
     const MemoryLayout layout = plan_memory(lifetimes);
     arenas_[home] = home->allocate(layout.bytes);
     memory_.planned_bytes += layout.bytes;
-    for (size_t i = 0; i < list.size(); ++i)
-      places_[static_cast<size_t>(list[i].first)] = {arenas_[home].get(), layout.offsets[i]};
+    memory_.naive_bytes += scratch_bytes;
+    size_t block = 0;
+    for (const auto& [r, lifetime] : list)
+      places_[static_cast<size_t>(r)] = {arenas_[home].get(), layout.offsets[block++]};
+    for (Compiled& segment : segments)
+      if (segment.device == home) segment.scratch = {arenas_[home].get(), layout.offsets[block++]};
   }
 }
 
 Span Plan::place_of(Val v) const { return places_[static_cast<size_t>(root_[index(v)])]; }
 
-// Cuts the nodes into segments of one device and scope, compiles and binds them.
-void Plan::build_steps() {
+// Cuts the nodes into segments of one device and scope and compiles them. A transfer is in none.
+std::vector<Plan::Compiled> Plan::compile_segments() {
   const auto& nodes = graph_.nodes();
   std::set<int> written;
   for (const Node& node : nodes)
     for (size_t i = 0; i < node.inputs.size(); ++i)
-      if (node.inputs[i] && writes_input(node, static_cast<int>(i)) && written.insert(node.inputs[i].id).second)
-        written_.push_back(state_.find(graph_.value(node.inputs[i]).name));
+      if (node.inputs[i] && writes_input(node, static_cast<int>(i))) written.insert(node.inputs[i].id);
 
-  struct Pending {
-    Device* device;
-    std::shared_ptr<Executable> executable;
-    std::vector<Span> slots;
-    size_t step;
-  };
-  std::vector<Pending> pending;
-  std::map<Device*, size_t> scratch_bytes;
-
+  std::vector<Compiled> segments;
   for (size_t begin = 0; begin < nodes.size();) {
     const Node& head = nodes[begin];
-    Device& d = device(head.device);
-    auto step = std::make_unique<Step>();
-    step->device = &d;
     if (head.op->name == "transfer") {
-      step->from_device = value_device_[index(head.inputs[0])];
-      step->from = place_of(head.inputs[0]);
-      step->to = place_of(head.outputs[0]);
-      step->bytes = graph_.type(head.inputs[0]).bytes();
-      if (!step->from.buffer->host && !step->to.buffer->host) staging_.resize(std::max(staging_.size(), step->bytes));
-      steps_.push_back(std::move(step));
       ++begin;
       continue;
     }
@@ -201,62 +204,84 @@ void Plan::build_steps() {
            nodes[end].op->name != "transfer")
       ++end;
 
+    Compiled compiled{static_cast<int>(begin), static_cast<int>(end), &device(head.device), nullptr, {}, {}};
     Segment segment;
     std::map<int, int> slot_of;
-    std::vector<Val> slot_values;
     auto slot = [&](Val v) {
       if (!v) return -1;
       const auto [found, fresh] = slot_of.emplace(v.id, static_cast<int>(segment.slots.size()));
       if (fresh) {
         const bool weight = options_.prepare_weights && graph_.is_state(v) && !written.count(v.id);
         segment.slots.push_back({graph_.type(v), weight});
-        slot_values.push_back(v);
+        compiled.slot_values.push_back(v);
       }
       return found->second;
     };
     for (size_t i = begin; i < end; ++i) {
       const Node& node = nodes[i];
-      if (!node.op->is_view && !d.takes(graph_, node))
-        fail("{} cannot run the op '{}' {} on {}", d.info().name, node.op->name, node.attrs.str(),
+      if (!node.op->is_view && !compiled.device->takes(graph_, node))
+        fail("{} cannot run the op '{}' {} on {}", compiled.device->info().name, node.op->name, node.attrs.str(),
              node.inputs.empty() || !node.inputs[0] ? std::string("no input") : graph_.type(node.inputs[0]).str());
       Segment::Step item{node.op, node.attrs, {}, {}};
       for (Val v : node.inputs) item.inputs.push_back(slot(v));
       for (Val v : node.outputs) item.outputs.push_back(slot(v));
       segment.steps.push_back(std::move(item));
     }
-    auto executable = d.executable(segment);
-    std::vector<Span> slots;
-    for (size_t s = 0; s < slot_values.size(); ++s) {
-      const WeightLayout& layout = executable->layouts[s];
-      if (layout.name.empty()) {
-        slots.push_back(place_of(slot_values[s]));
-        continue;
-      }
-      const std::string& name = graph_.value(slot_values[s]).name;
-      State::Tensor& tensor = state_.at(name);
-      State::Prepared& prepared = tensor.prepared[layout.name];
-      if (!prepared.buffer) prepared.buffer = d.allocate(layout.bytes);
-      const bool known =
-          std::any_of(weights_.begin(), weights_.end(), [&](const Weight& w) { return w.prepared == &prepared; });
-      if (!known) {
-        weights_.push_back({&tensor, &prepared, layout, name, &d});
-        memory_.prepared_bytes += layout.bytes;
-      }
-      slots.push_back({prepared.buffer.get(), 0});
-    }
-    scratch_bytes[&d] = std::max(scratch_bytes[&d], executable->scratch_bytes);
-    pending.push_back({&d, std::move(executable), std::move(slots), steps_.size()});
-    steps_.push_back(std::move(step));
+    compiled.executable = compiled.device->executable(segment);
+    segments.push_back(std::move(compiled));
     begin = end;
   }
+  return segments;
+}
 
-  for (const auto& [d, bytes] : scratch_bytes) {
-    scratch_[d] = d->allocate(bytes);
-    memory_.planned_bytes += bytes;
-    memory_.naive_bytes += bytes;
+// Where a slot's value is for this segment: a weight that its device wants in a layout of its own has a second place.
+Span Plan::slot_place(const Compiled& segment, size_t slot) {
+  const WeightLayout& layout = segment.executable->layouts[slot];
+  const Val v = segment.slot_values[slot];
+  if (layout.name.empty()) return place_of(v);
+  const std::string& name = graph_.value(v).name;
+  State::Tensor& tensor = state_.at(name);
+  State::Prepared& prepared = tensor.prepared[layout.name];
+  if (!prepared.buffer) prepared.buffer = segment.device->allocate(layout.bytes);
+  const bool known =
+      std::any_of(weights_.begin(), weights_.end(), [&](const Weight& w) { return w.prepared == &prepared; });
+  if (!known) {
+    weights_.push_back({&tensor, &prepared, layout, name, segment.device});
+    memory_.prepared_bytes += layout.bytes;
   }
-  for (Pending& p : pending)
-    steps_[p.step]->request = p.device->bind(std::move(p.executable), p.slots, {scratch_[p.device].get(), 0});
+  return {prepared.buffer.get(), 0};
+}
+
+// Binds the segments, with the transfers between them.
+void Plan::build_steps(std::vector<Compiled>& segments) {
+  const auto& nodes = graph_.nodes();
+  std::set<int> written;
+  for (const Node& node : nodes)
+    for (size_t i = 0; i < node.inputs.size(); ++i)
+      if (node.inputs[i] && writes_input(node, static_cast<int>(i)) && written.insert(node.inputs[i].id).second)
+        written_.push_back(state_.find(graph_.value(node.inputs[i]).name));
+
+  size_t next = 0;
+  for (size_t i = 0; i < nodes.size();) {
+    auto step = std::make_unique<Step>();
+    const Node& node = nodes[i];
+    step->device = &device(node.device);
+    if (node.op->name == "transfer") {
+      step->from_device = value_device_[index(node.inputs[0])];
+      step->from = place_of(node.inputs[0]);
+      step->to = place_of(node.outputs[0]);
+      step->bytes = graph_.type(node.inputs[0]).bytes();
+      if (!step->from.buffer->host && !step->to.buffer->host) staging_.resize(std::max(staging_.size(), step->bytes));
+      ++i;
+    } else {
+      Compiled& segment = segments[next++];
+      std::vector<Span> slots;
+      for (size_t s = 0; s < segment.slot_values.size(); ++s) slots.push_back(slot_place(segment, s));
+      step->request = segment.device->bind(std::move(segment.executable), slots, segment.scratch);
+      i = static_cast<size_t>(segment.end);
+    }
+    steps_.push_back(std::move(step));
+  }
 }
 
 void Plan::run() {

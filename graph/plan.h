@@ -67,14 +67,17 @@ class Plan {
 
  private:
   struct Step;
+  struct Compiled;
   struct Weight;
 
   void set_bytes(const std::string& name, const void* data, size_t bytes);
   void read_bytes(const std::string& name, void* data, size_t bytes) const;
   Device& device(const std::string& name) const;
-  void assign_storage();
-  void build_steps();
+  std::vector<Compiled> compile_segments();
+  void assign_storage(std::vector<Compiled>& segments);
+  void build_steps(std::vector<Compiled>& segments);
   Span place_of(Val v) const;
+  Span slot_place(const Compiled& segment, size_t slot);
 
   Graph graph_;
   State& state_;
@@ -83,7 +86,7 @@ class Plan {
   std::vector<Device*> value_device_;
   std::vector<int> root_;     // the value whose memory each value shares
   std::vector<Span> places_;  // by root
-  std::map<Device*, std::shared_ptr<Buffer>> arenas_, scratch_;
+  std::map<Device*, std::shared_ptr<Buffer>> arenas_;
   std::vector<std::shared_ptr<Buffer>> input_buffers_;
   std::vector<std::unique_ptr<Step>> steps_;
   std::vector<Weight> weights_;

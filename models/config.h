@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -88,7 +89,7 @@ int64_t count_parameters(const ModelConfig& config);
 // Forward and backward floating-point operations a token: 6 a matmul weight, and attention's 12·heads·head_dim·window.
 double flops_per_token(const ModelConfig& config);
 
-// The initial value of a parameter, from its own random stream of the seed; out has shape.count() values.
-void initialize(const Param& param, uint64_t seed, double* out);
+// Initial values of a parameter, elements [first, first + out.size()), from its own random stream of the seed.
+void initialize(const Param& param, uint64_t seed, std::span<double> out, int64_t first = 0);
 
 }  // namespace propane

@@ -41,11 +41,10 @@ double flops_per_token(const ModelConfig& config) {
   return 6.0 * weights + attention;
 }
 
-void initialize(const Param& param, uint64_t seed, double* out) {
+void initialize(const Param& param, uint64_t seed, std::span<double> out, int64_t first) {
   const Random random(seed, stream_id(param.name));
-  const int64_t n = param.shape.count();
-  for (int64_t i = 0; i < n; ++i) {
-    const auto at = static_cast<uint64_t>(i);
+  for (size_t i = 0; i < out.size(); ++i) {
+    const uint64_t at = static_cast<uint64_t>(first) + i;
     switch (param.init.kind) {
       case Init::Kind::zero: out[i] = 0; break;
       case Init::Kind::constant: out[i] = param.init.scale; break;

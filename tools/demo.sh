@@ -41,7 +41,4 @@ echo
 
 step "Summary: val_bpb is in bits a held-out byte, fewer is better"
 echo "$summary"
-if ! grep -q '^xz_bpb:' <<<"$summary"; then
-  tr -d '{}"' <$compressors | tr ',' '\n' | sed 's/^ //'
-fi
 printf '\nThe report with its curves: %s/report.html\n' "$run"

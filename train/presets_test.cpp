@@ -49,7 +49,7 @@ TEST(Initialize, EveryTensorHasItsOwnRandomStream) {
       Param part = p;
       part.shape = Shape{std::min<int64_t>(p.shape.count(), 64)};
       std::vector<double> values(static_cast<size_t>(part.shape.count()));
-      initialize(part, 42, values.data());
+      initialize(part, 42, values);
       for (double& v : values) v /= p.init.scale;  // equal streams differ at most by their scale
       for (double& v : values) v = std::round(v * 1e9) / 1e9;
       const auto [found, fresh] = seen.emplace(values, p.name);
@@ -66,13 +66,22 @@ TEST(Initialize, FollowsTheStatedDistributions) {
     for (double x : v) mean += x / 2e5, square += x * x / 2e5;
     return std::pair{mean, std::sqrt(square)};
   };
-  initialize(p, 1, v.data());
+  initialize(p, 1, v);
   EXPECT_NEAR(moments().first, 0, 0.005);
   EXPECT_NEAR(moments().second, 0.5, 0.005);
   p.init = {Init::Kind::uniform, 0.3};
-  initialize(p, 1, v.data());
+  initialize(p, 1, v);
   EXPECT_NEAR(moments().second, 0.3 / std::sqrt(3.0), 0.002);
   for (double x : v) EXPECT_LE(std::abs(x), 0.3);
+}
+
+TEST(Initialize, GivesTheSameValuesInPieces) {
+  const Param p{"x", DType::f32, {10, 7}, ParamKind::matrix, {Init::Kind::normal, 0.5}};
+  std::vector<double> whole(70), pieces(70);
+  initialize(p, 3, whole);
+  for (size_t first : {size_t{0}, size_t{33}})
+    initialize(p, 3, std::span(pieces).subspan(first, first ? 37 : 33), static_cast<int64_t>(first));
+  EXPECT_EQ(pieces, whole);
 }
 
 std::string refused(const std::string& toml) {

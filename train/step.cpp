@@ -107,22 +107,34 @@ TrainStep::Update TrainStep::update(double lr_multiplier, double progress, int64
 }
 
 void initialize_parameters(const ModelConfig& model, uint64_t seed, State& state, Device& device) {
+  // In pieces: a whole embedding table in double would be the run's peak of memory on a small machine.
+  constexpr int64_t kPiece = 1 << 16;
+  std::vector<double> values;
+  std::vector<float> floats;
+  std::vector<uint16_t> halves;
   for (const Param& p : parameters(model)) {
-    state.get(p.name, {p.dtype, p.shape}, device);
-    const size_t n = static_cast<size_t>(p.shape.count());
-    std::vector<double> values(n);
-    initialize(p, seed, values.data());
-    if (p.dtype == DType::f64) {
-      state.set(p.name, values.data());
-    } else if (p.dtype == DType::f32) {
-      state.set(p.name, std::vector<float>(values.begin(), values.end()).data());
-    } else if (p.dtype == DType::bf16) {
-      std::vector<uint16_t> bits(n);
-      for (size_t i = 0; i < n; ++i) bits[i] = float_to_bf16(static_cast<float>(values[i]));
-      state.set(p.name, bits.data());
-    } else {
-      fail("parameter '{}' cannot be initialised as {}", p.name, dtype_name(p.dtype));
+    State::Tensor& tensor = state.get(p.name, {p.dtype, p.shape}, device);
+    const auto upload = [&](int64_t first, const auto& piece) {
+      const size_t size = sizeof piece[0];
+      device.upload({tensor.buffer.get(), static_cast<size_t>(first) * size}, piece.data(), piece.size() * size);
+    };
+    for (int64_t first = 0, n = p.shape.count(); first < n; first += kPiece) {
+      values.resize(static_cast<size_t>(std::min(kPiece, n - first)));
+      initialize(p, seed, values, first);
+      if (p.dtype == DType::f64) {
+        upload(first, values);
+      } else if (p.dtype == DType::f32) {
+        floats.assign(values.begin(), values.end());
+        upload(first, floats);
+      } else if (p.dtype == DType::bf16) {
+        halves.clear();
+        for (double v : values) halves.push_back(float_to_bf16(static_cast<float>(v)));
+        upload(first, halves);
+      } else {
+        fail("parameter '{}' cannot be initialised as {}", p.name, dtype_name(p.dtype));
+      }
     }
+    state.changed(p.name);
   }
 }
 

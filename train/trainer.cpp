@@ -9,6 +9,7 @@
 #include "graph/state.h"
 #include "infer/generator.h"
 #include "train/checkpoint.h"
+#include "train/compressors.h"
 #include "train/evaluate.h"
 #include "train/guard.h"
 #include "train/interrupt.h"
@@ -47,7 +48,9 @@ class Run {
   void save();
   void show(double tok_per_s);
   std::vector<std::pair<std::string, double>> tensor_norms();
+  void read_references();
   RunSummary summarize() const;
+  std::optional<double> mfu(double tok_per_s) const;
 
   const TrainOptions& options_;
   const RunConfig& config_;
@@ -69,6 +72,7 @@ class Run {
   Guard guard_;
   std::optional<LossScaler> scaler_;
   std::vector<StepMetrics> replay_;
+  CompressorFigures compressors_;
 
   // Where the run is; what state.json keeps.
   int64_t step_ = 0;    // updates done
@@ -121,6 +125,8 @@ Run::Run(const TrainOptions& options, Device& device)
   if (options.tensorboard) events_ = std::make_unique<TensorBoardWriter>(options_.out / "tensorboard", step_);
   shown_ = std::make_unique<Progress>(ProgressOptions{.device = label_});
 
+  read_references();
+
   const MemoryReport& memory = step_plans_->micro_plan().memory();
   shown_->note(fmt::format(
       "{}: {} with {:.2f}M parameters, {} tokens a step, {:.2f} GFLOP a step; activations {:.1f} MB planned ({:.1f} MB "
@@ -128,6 +134,15 @@ Run::Run(const TrainOptions& options, Device& device)
       label_.str(), family_name(config_.model.family), static_cast<double>(count_parameters(config_.model)) / 1e6,
       config_.tokens_per_step(), flops_per_token(config_.model) * static_cast<double>(config_.tokens_per_step()) / 1e9,
       static_cast<double>(memory.planned_bytes) / 1e6, static_cast<double>(memory.naive_bytes) / 1e6));
+}
+
+// Figures to compare with are not worth a run: a damaged file only costs a warning.
+void Run::read_references() {
+  try {
+    compressors_ = read_compressors(data_.folder / "compressors.json");
+  } catch (const Error& error) {
+    shown_->note(fmt::format("warning: {}", error.what()));
+  }
 }
 
 void Run::start_folder() {
@@ -255,6 +270,7 @@ void Run::train_step() {
   m.grad_norm = update.grad_norm;
   m.tokens = tokens_;
   m.tok_per_s = static_cast<double>(config_.tokens_per_step()) / took;
+  m.mfu = mfu(m.tok_per_s);
   m.progress = p;
   m.seconds = seconds_;
   m.device = label_;
@@ -283,6 +299,7 @@ void Run::show(double tok_per_s) {
   s.loss = loss_;
   s.val_bpb = val_bpb_;
   s.tok_per_s = tok_per_s;
+  s.mfu = mfu(tok_per_s);
   const double each = seconds_ / static_cast<double>(std::max<int64_t>(1, step_ - config_.untimed_steps));
   s.seconds_left = s.total_steps > 0 ? each * static_cast<double>(s.total_steps - step_)
                                      : std::max(0.0, 60.0 * config_.minutes - seconds_);
@@ -349,6 +366,11 @@ void Run::save() {
   saved_ = step_;
 }
 
+std::optional<double> Run::mfu(double tok_per_s) const {
+  if (!options_.peak_flops_per_second || label_.simulated) return std::nullopt;
+  return flops_per_token(config_.model) * tok_per_s / *options_.peak_flops_per_second;
+}
+
 RunSummary Run::summarize() const {
   RunSummary s;
   s.val_bpb = val_bpb_;
@@ -356,10 +378,15 @@ RunSummary Run::summarize() const {
   s.training_seconds = seconds_;
   s.total_seconds = earlier_ + seconds_since(started_);
   s.peak_memory_bytes = peak_resident_bytes();
+  // As autoresearch has it: the timed steps only, evaluations and samples left out.
+  const int64_t timed = (step_ - config_.untimed_steps) * config_.tokens_per_step();
+  if (timed > 0 && seconds_ > 0) s.mfu = mfu(static_cast<double>(timed) / seconds_);
   s.tokens = tokens_;
   s.steps = step_;
   s.parameters = count_parameters(config_.model);
   s.depth = config_.model.n_layer;
+  s.xz_bpb = compressors_.xz_bpb;
+  s.ppmd_bpb = compressors_.ppmd_bpb;
   s.device = label_;
   return s;
 }

@@ -25,9 +25,10 @@ std::vector<Type> infer_linear(const OpCall& call) {
 std::vector<Val> grad_linear(GradientCall& call) {
   std::vector<Val> d(call.node.inputs.size());
   const Val dy = call.d(0);
-  if (call.needs(0)) d[0] = linears_grad_x(call.graph, {&dy, 1}, std::vector{call.in(1)});
+  // The weight's first: afterwards x is free before memory is needed for dx, which is as large.
   if (call.needs(1)) d[1] = linear_grad_w(call.graph, dy, call.in(0));
   if (call.needs(2)) d[2] = column_sum(call.graph, dy);
+  if (call.needs(0)) d[0] = linears_grad_x(call.graph, {&dy, 1}, std::vector{call.in(1)});
   return d;
 }
 
