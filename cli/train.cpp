@@ -69,7 +69,8 @@ void run(const Options& o) {
   if (!o.replay.empty()) options.replay = o.replay;
   set_thread_count(static_cast<int>(options.config.threads));
   const auto device = open_device(options.config.device);
-  // Measured before the run, as it would be disturbed and disturb during it; 50 ms are enough for the best of short runs.
+  // Measured before the run, as it would be disturbed and disturb during it; 50 ms are enough for the best of short
+  // runs.
   if (device->info().name == "cpu") options.peak_flops_per_second = cpu::fma_flops_per_second(threads(), 0.05);
   const train::TrainResult result = train::train(options, *device);
   if (result.exit_code != 0) throw ExitCode{result.exit_code};
