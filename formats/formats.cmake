@@ -16,11 +16,18 @@ if(PROPANE_PARQUET)
                         "\"${arrow_dir}\": run tools/install-arrow.sh, set -DPROPANE_ARROW_DIR=.../site-packages/pyarrow, "
                         "or leave Parquet out with -DPROPANE_PARQUET=OFF")
   endif()
-  propane_library(formats DEPS propane_base nlohmann_json::nlohmann_json ZLIB::ZLIB PkgConfig::ZSTD)
-  target_compile_definitions(propane_formats PUBLIC PROPANE_HAS_PARQUET)
-  set_source_files_properties(${CMAKE_SOURCE_DIR}/formats/parquet.cpp PROPERTIES
-                              COMPILE_OPTIONS "-isystem;${arrow_dir}/include")
-  target_link_libraries(propane_formats PRIVATE ${parquet_libraries} ${arrow_libraries})
+  # A module of its own, loaded when a .parquet is opened: formats/parquet_module.h says why.
+  add_library(propane_parquet MODULE ${CMAKE_SOURCE_DIR}/formats/parquet_module.cpp)
+  target_include_directories(propane_parquet SYSTEM PRIVATE ${arrow_dir}/include)
+  target_link_libraries(propane_parquet PRIVATE propane_flags fmt::fmt ${parquet_libraries} ${arrow_libraries})
+  set(not_built "")
 else()
-  propane_library(formats DEPS propane_base nlohmann_json::nlohmann_json ZLIB::ZLIB PkgConfig::ZSTD EXCLUDE parquet.cpp)
+  set(not_built parquet.cpp)
+endif()
+
+propane_library(formats DEPS propane_base nlohmann_json::nlohmann_json ZLIB::ZLIB PkgConfig::ZSTD ${CMAKE_DL_LIBS}
+                EXCLUDE parquet_module.cpp ${not_built})
+if(PROPANE_PARQUET)
+  target_compile_definitions(propane_formats PUBLIC PROPANE_HAS_PARQUET)
+  add_dependencies(propane_formats propane_parquet)
 endif()

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "formats/text_readers.h"
-#include "formats/utf8.h"
+#include "base/utf8.h"
 
 namespace propane {
 
@@ -46,10 +46,10 @@ std::unique_ptr<TextSource> open_reader(const SourceFile& file, const TextOption
 }  // namespace
 
 void require_utf8(std::string* text, bool lossy, const TextPlace& place) {
-  const size_t bad = find_invalid_utf8(*text);
+  const size_t bad = utf8_valid_prefix(*text);
   if (bad == std::string::npos) return;
   if (lossy) {
-    *text = replace_invalid_utf8(*text);
+    *text = utf8_replace_invalid(*text);
     return;
   }
   const auto byte = static_cast<unsigned char>((*text)[bad]);
