@@ -12,10 +12,10 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "cli/commands.h"
 #include "formats/text_source.h"
 #include "tokenizer/train.h"
-#include "tokenizer/utf8.h"
 
 namespace propane {
 

@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "base/error.h"
-#include "formats/text_readers.h"
 #include "base/utf8.h"
+#include "formats/text_readers.h"
 
 namespace propane {
 
@@ -47,7 +47,7 @@ std::unique_ptr<TextSource> open_reader(const SourceFile& file, const TextOption
 
 void require_utf8(std::string* text, bool lossy, const TextPlace& place) {
   const size_t bad = utf8_valid_prefix(*text);
-  if (bad == std::string::npos) return;
+  if (bad == text->size()) return;
   if (lossy) {
     *text = utf8_replace_invalid(*text);
     return;

@@ -4,11 +4,11 @@
 #include <chrono>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "graph/ops.h"
 #include "graph/passes/passes.h"
 #include "models/model.h"
 #include "tokenizer/tokenizer.h"
-#include "tokenizer/utf8.h"
 
 namespace propane {
 

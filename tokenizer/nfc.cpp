@@ -5,8 +5,8 @@
 #include <iterator>
 #include <vector>
 
+#include "base/utf8.h"
 #include "tokenizer/hash_table.h"
-#include "tokenizer/utf8.h"
 
 namespace propane {
 

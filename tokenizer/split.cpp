@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "tokenizer/scanner.h"
-#include "tokenizer/utf8.h"
 
 namespace propane {
 

@@ -5,10 +5,10 @@
 
 #include "base/error.h"
 #include "base/threads.h"
+#include "base/utf8.h"
 #include "tokenizer/nfc.h"
 #include "tokenizer/rank_file.h"
 #include "tokenizer/tokenizer_json.h"
-#include "tokenizer/utf8.h"
 
 namespace propane {
 

@@ -4,9 +4,9 @@
 
 #include "base/error.h"
 #include "base/threads.h"
+#include "base/utf8.h"
 #include "tokenizer/fixtures.h"
 #include "tokenizer/random_text.h"
-#include "tokenizer/utf8.h"
 
 namespace propane {
 namespace {

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "train/text.h"
 
 namespace propane::train {
@@ -34,7 +35,7 @@ void visit_lines(const Path& path, std::string_view content, Visit&& visit) {
     const bool whole = newline != std::string_view::npos;
     const std::string_view line = content.substr(0, whole ? newline + 1 : content.size());
     content.remove_prefix(line.size());
-    const json object = json::parse(valid_utf8(line), nullptr, /*allow_exceptions=*/false);
+    const json object = json::parse(utf8_replace_invalid(line), nullptr, /*allow_exceptions=*/false);
     if (!object.is_object()) {
       if (!whole) return;
       fail("{}:{}: expected a JSON object, found '{}'", path.string(), number, excerpt(line, 40));

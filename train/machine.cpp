@@ -12,8 +12,8 @@
 #endif
 
 #include "base/threads.h"
+#include "base/utf8.h"
 #include "base/version.h"
-#include "train/text.h"
 
 namespace propane::train {
 
@@ -102,10 +102,10 @@ MachineFacts machine_facts() {
 }
 
 std::string machine_json(const MachineFacts& f) {
-  const nlohmann::ordered_json object = {{"cpu", valid_utf8(f.cpu)},
+  const nlohmann::ordered_json object = {{"cpu", utf8_replace_invalid(f.cpu)},
                                          {"cores", f.cores},
                                          {"memory_bytes", f.memory_bytes},
-                                         {"os", valid_utf8(f.os)},
+                                         {"os", utf8_replace_invalid(f.os)},
                                          {"compiler", f.compiler},
                                          {"version", f.version},
                                          {"simd", f.simd}};

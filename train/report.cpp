@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "train/metrics.h"
 #include "train/progress.h"
 #include "train/report_chart.h"
@@ -44,7 +45,8 @@ Run read_run(const Path& folder) {
   run.samples = read_samples(folder / "samples.jsonl");
   if (std::filesystem::exists(folder / "config.toml")) run.config = read_file(folder / "config.toml");
   if (const Path path = folder / "machine.json"; std::filesystem::exists(path)) {
-    run.machine = nlohmann::ordered_json::parse(valid_utf8(read_file(path)), nullptr, /*allow_exceptions=*/false);
+    run.machine =
+        nlohmann::ordered_json::parse(utf8_replace_invalid(read_file(path)), nullptr, /*allow_exceptions=*/false);
     if (!run.machine.is_object()) fail("{}: expected a JSON object", path.string());
   }
   run.device = run.steps.back().device;

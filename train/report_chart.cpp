@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/utf8.h"
 #include "train/text.h"
 
 namespace propane::train {
@@ -179,7 +180,8 @@ std::string hover_data(const Chart& chart, const Axes& axes) {
     nlohmann::ordered_json points = nlohmann::ordered_json::array();
     for (const Point& p : series.points)
       if (std::isfinite(p.y)) points.push_back({p.x, nlohmann::ordered_json::parse(fmt::format("{:.6g}", p.y))});
-    data["series"].push_back({{"name", valid_utf8(series.name)}, {"style", series.style}, {"points", points}});
+    data["series"].push_back(
+        {{"name", utf8_replace_invalid(series.name)}, {"style", series.style}, {"points", points}});
   }
   // "<" is written as an escape, so that no name can end the script element.
   std::string out;

@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "train/text.h"
+#include "base/utf8.h"
 
 namespace propane::train {
 
@@ -16,8 +16,9 @@ Path cut_back(const Path& path, int64_t checkpoint_step) {
 }  // namespace
 
 std::string sample_line(const Sample& sample) {
-  const nlohmann::ordered_json line = {
-      {"step", sample.step}, {"prompt", valid_utf8(sample.prompt)}, {"text", valid_utf8(sample.text)}};
+  const nlohmann::ordered_json line = {{"step", sample.step},
+                                       {"prompt", utf8_replace_invalid(sample.prompt)},
+                                       {"text", utf8_replace_invalid(sample.text)}};
   return line.dump();
 }
 

@@ -7,8 +7,8 @@
 #include <chrono>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "train/crc32c.h"
-#include "train/text.h"
 
 namespace propane::train {
 
@@ -122,7 +122,7 @@ TensorBoardWriter::~TensorBoardWriter() = default;
 
 void TensorBoardWriter::scalar(std::string_view tag, int64_t step, double value) {
   const Message point =
-      Message().bytes(value::tag, valid_utf8(tag)).float32(value::simple_value, static_cast<float>(value));
+      Message().bytes(value::tag, utf8_replace_invalid(tag)).float32(value::simple_value, static_cast<float>(value));
   record(event_now()
              .integer(event::step, static_cast<uint64_t>(step))
              .message(event::summary, Message().message(summary::value, point))
@@ -134,10 +134,12 @@ void TensorBoardWriter::text(std::string_view tag, int64_t step, std::string_vie
   const Message tensor = Message()
                              .integer(tensor::dtype, tensor::dt_string)
                              .message(tensor::shape, shape)
-                             .bytes(tensor::string_val, valid_utf8(markdown));
+                             .bytes(tensor::string_val, utf8_replace_invalid(markdown));
   const Message plugin = Message().message(metadata::plugin_data, Message().bytes(plugin_data::plugin_name, "text"));
-  const Message point =
-      Message().bytes(value::tag, valid_utf8(tag)).message(value::tensor, tensor).message(value::metadata, plugin);
+  const Message point = Message()
+                            .bytes(value::tag, utf8_replace_invalid(tag))
+                            .message(value::tensor, tensor)
+                            .message(value::metadata, plugin);
   record(event_now()
              .integer(event::step, static_cast<uint64_t>(step))
              .message(event::summary, Message().message(summary::value, point))

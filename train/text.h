@@ -6,10 +6,6 @@
 
 namespace propane::train {
 
-// The text with every part that is not UTF-8 replaced by U+FFFD, one per maximal part as the Unicode standard
-// recommends (chapter 3.9, "substitution of maximal subparts"; what Python and browsers do).
-std::string valid_utf8(std::string_view text);
-
 // Valid UTF-8 with & < > " ' as character references and control characters other than tab and newline as the symbols
 // that picture them (U+2400...), so that it can stand anywhere in HTML, in attributes too.
 std::string escape_html(std::string_view text);

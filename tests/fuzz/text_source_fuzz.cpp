@@ -6,8 +6,8 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "formats/text_source.h"
-#include "formats/utf8.h"
 
 namespace {
 
@@ -41,7 +41,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         uint64_t total = 0;
         for (propane::Document document; total < (64u << 20) && source->next(&document);) {
           if (document.text.empty()) std::abort();
-          if (propane::find_invalid_utf8(document.text) != std::string::npos) std::abort();
+          if (!propane::utf8_valid(document.text)) std::abort();
           total += document.text.size();
         }
       } catch (const propane::Error&) {
