@@ -56,11 +56,14 @@ bool all_take(std::span<Device* const> devices, const Graph& graph, const Node& 
 
 namespace {
 
-// Worth computing twice rather than keeping: no products, and what they read is kept for their own gradient anyway.
-bool is_cheap(const Node& node) {
-  for (const char* op : {"rms_norm", "layer_norm", "activation", "swiglu"})
+// Worth computing twice rather than keeping: what they read is kept anyway for the gradients, and of the products only
+// the smallest, attention's square output projection, which with its residual sum gives a layer's middle again.
+bool is_cheap(const Graph& graph, const Node& node) {
+  for (const char* op : {"rms_norm", "layer_norm", "activation", "swiglu", "add"})
     if (node.op->name == op) return true;
-  return false;
+  if (node.op->name != "linear") return false;
+  const Shape& w = graph.shape(node.inputs[1]);
+  return w[0] == w[1];
 }
 
 }  // namespace
@@ -76,7 +79,7 @@ TrainStep::TrainStep(const RunConfig& config, State& state, std::vector<Device*>
   if (config.recompute != Recompute::none)
     checkpoint_activations(micro, [&](const Node& node) {
       if (!node.scope.starts_with("layers.")) return false;
-      return config.recompute == Recompute::layers || is_cheap(node);
+      return config.recompute == Recompute::layers || is_cheap(micro, node);
     });
   fuse(micro, [&](const Graph& g, const Node& node) { return all_take(devices, g, node); });
   micro_ = std::make_unique<Plan>(std::move(micro), state, PlanOptions{devices, false});

@@ -133,7 +133,8 @@ std::span<const OpDef> loss_ops() {
               "dx [..., dim], and dw [vocab, dim], or with `into` (state) and `keep` (f64 [1]) into ← keep·into + dw. "
               "Attribute cap. Made by the fuse_head_loss pass where dnats does not depend on nats.",
        .infer = infer_head_loss_train,
-       .writes = [](const Node& node, int input) { return input == 4 && node.inputs.size() > 4 && node.inputs[4]; }},
+       .writes = [](const Node& node, int input) { return input == 4 && node.inputs.size() > 4 && node.inputs[4]; },
+       .may_share = {{1, 0}}},
   };
   return ops;
 }

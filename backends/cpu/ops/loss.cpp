@@ -99,7 +99,7 @@ struct Head {
         packed(s.is_packed(w)) {}
 
   // Large enough to keep the products near their peak, small enough to stay near the caches.
-  static constexpr int64_t kBlockBytes = int64_t{32} << 20;
+  static constexpr int64_t kBlockBytes = int64_t{24} << 20;
 
   size_t logits_bytes() const { return static_cast<size_t>(block * vocab) * sizeof(float); }
 
@@ -171,8 +171,8 @@ Compiled compile_head_loss_train(const StepView& s) {
               gemm(h.logits(m, begin, n, logits), rest);
               cross_entropy_grad({n, h.vocab, h.vocab, m.i32(h.targets) + begin, h.cap, m.f32(nats) + begin}, logits,
                                  m.f32(dnats) + begin, 1);
-              gemm(h.dx(m, begin, n, logits, m.f32(dx)), rest);
               gemm(h.dw(m, begin, n, logits, m.f32(dw), accumulate), rest);
+              gemm(h.dx(m, begin, n, logits, m.f32(dx)), rest);  // last: dx may lie where x does
               accumulate = true;
             }
           },

@@ -5,7 +5,7 @@
 
 #include "backends/cpu/kernels/adamw.h"
 #include "backends/cpu/kernels/elementwise.h"
-#include "backends/cpu/ops/muon.h"
+#include "backends/cpu/kernels/muon.h"
 #include "backends/cpu/ops/op.h"
 
 namespace propane::cpu {
@@ -90,7 +90,7 @@ Compiled compile_muon(const StepView& s) {
             for (size_t i = 0; i < matrices->size(); ++i)
               (*matrices)[i] = {m.f32(group->params[i]), m.f32(group->grads[i]), m.f32(group->first[i]),
                                 m.f32(group->second[i])};
-            muon_step(*matrices, {rows, cols, hyper[0], hyper[1], hyper[2], hyper[3], scale[0]}, m.scratch);
+            muon(*matrices, {rows, cols, hyper[0], hyper[1], hyper[2], hyper[3], scale[0]}, m.scratch);
           },
           muon_scratch_bytes(rows, cols, matrices->size())};
 }
