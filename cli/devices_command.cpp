@@ -25,7 +25,8 @@ void run(bool json) {
     list.push_back(
         {{"name", name},
          {"available", true},
-         {"simulated", false},
+         {"simulated", device->info().simulated},
+         {"profile", device->info().profile},
          {"memory_bytes", machine.memory_bytes},
          {"detail",
           std::string(name) == "cpu" ? machine.cpu : "double precision on the host: slow, the oracle of the tests"},
@@ -34,8 +35,12 @@ void run(bool json) {
   }
   for (const auto& [name, why] :
        {std::pair{"cuda", "not in this build"}, {"metal", "not in this build"}, {"ane", "not in this build"}})
-    list.push_back(
-        {{"name", name}, {"available", false}, {"simulated", false}, {"memory_bytes", nullptr}, {"detail", why}});
+    list.push_back({{"name", name},
+                    {"available", false},
+                    {"simulated", false},
+                    {"profile", ""},
+                    {"memory_bytes", nullptr},
+                    {"detail", why}});
   if (json) return print_json({{"devices", list}});
   for (const auto& d : list) {
     std::string line = fmt::format("{:<6} {:<10} {}", d["name"].get<std::string>(),

@@ -53,6 +53,7 @@ losses() { sed -E 's/.*"step":([0-9]+),"loss":([^,}]*).*/\1 \2/' "$1/metrics.jso
 train --out "$work/whole" || bad "an uninterrupted run: $(cat "$work/err")"
 check "every step is on record" test "$(wc -l <"$work/whole/metrics.jsonl")" = 600
 check "the summary block is on stdout" grep -q '^val_bpb: ' "$work/out"
+cp "$work/out" "$work/summary"
 check "the report is there" test -s "$work/whole/report.html"
 train --out "$work/again"
 check "the same seed gives the same losses" cmp -s <(losses "$work/whole") <(losses "$work/again")
@@ -87,6 +88,41 @@ pid=$!; sleep 1; kill -INT $pid; wait $pid
 check "Ctrl-C exits with 130" test $? = 130
 check "and says how to resume" grep -q -- '--resume --out' "$work/err"
 check "and has saved" test -n "$(ls -d "$work"/int/checkpoints/step-* 2>/dev/null)"
+
+# --- what a device did says which: JSON on stdout, and the run's records ---
+# says WHAT COMMAND...: the command prints one line, a JSON object with the device in it, on stdout.
+says() {
+  local what=$1 printed; shift
+  printed=$("$@" 2>/dev/null) || { bad "$what: exit code $?"; return; }
+  if [[ $printed != \{*\} || $printed == *$'\n'* ]]; then bad "$what: not one object: $printed"; return; fi
+  if ! grep -qE '"device":\{"name":"cpu","profile":"","simulated":false\}' <<<"$printed"; then bad "$what: no device in $printed"; return; fi
+  ok
+}
+run=$work/whole
+says "eval --json" "$propane" eval --model "$run" --device cpu --tokens 500 --json
+says "generate --json" "$propane" generate --model "$run" --prompt The --max-tokens 3 --json
+says "generate --dump-logits" "$propane" generate --model "$run" --prompt-ids 1,2 --dump-logits
+bench=(--config "$work/tiny.toml" --steps 1 --warmup 0 --json)
+says "bench train --json" "$propane" bench train "${bench[@]}"
+says "bench prefill --json" "$propane" bench prefill "${bench[@]}" --prompt-tokens 8 --tokens 2
+says "bench decode --json" "$propane" bench decode "${bench[@]}" --prompt-tokens 8 --tokens 2
+for record in metrics.jsonl samples.jsonl; do
+  check "every line of $record names the device" test "$(wc -l <"$run/$record")" = \
+    "$(grep -cF '"device":{"name":"cpu","simulated":false,"profile":""}' "$run/$record")"
+done
+for record in "$run/summary.json" "$run"/checkpoints/step-*/state.json; do
+  check "${record#"$run/"} names the device" grep -qF '"device":{"name":"cpu","simulated":false,"profile":""}' <(tr -d ' \n' <"$record")
+done
+"$propane" devices --json >"$work/devices"
+check "each device is said to be simulated or not, with its profile" test \
+  "$(grep -oE '"(name|profile|simulated)":' "$work/devices" | sort | uniq -c | tr -d ' \n')" = '5"name":5"profile":5"simulated":'
+check "the MFU on a CPU is a number" grep -qE '"mfu":[0-9.e-]+,' "$run/metrics.jsonl"
+check "and in percent in the summary block" grep -qE '^mfu_percent: +[0-9.]+$' "$work/summary"
+# Where no device is used, none is named.
+for command in "tokenizer encode --tokenizer $work/data/tokenizer.json $corpus/held_out.list" "data prepare $corpus --out $work/more --vocab-size 300"; do
+  printed=$("$propane" $command --json 2>/dev/null)
+  check "${command%% -*} --json prints an object without a device" test "${printed:0:1}${printed: -1} $(grep -c '"device"' <<<"$printed")" = "{} 0"
+done
 
 # --- wrong settings: exit code 2 ---
 t() { "$propane" train --config "$work/tiny.toml" --data "$work/data" --out "$work/never" "$@"; }

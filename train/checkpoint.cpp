@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "formats/xxh64.h"
+#include "train/jsonl.h"
 
 namespace propane::train {
 
@@ -147,11 +148,10 @@ Path CheckpointStore::save(const CheckpointContents& contents) {
     if (error) fail("{}: cannot create the folder: {}", writing.string(), error.message());
     write_safetensors(writing / kModel, contents.model, {{"format", "pt"}});
     write_safetensors(writing / kOptimizer, contents.optimizer);
-    const DeviceLabel& device = contents.device;
     ordered_json state;
     state["format"] = kFormat;
     state["step"] = contents.step;
-    state["device"] = {{"name", device.name}, {"simulated", device.simulated}, {"profile", device.profile}};
+    state["device"] = device_object(contents.device);
     state["files"] = {{kModel, file_record(writing / kModel)}, {kOptimizer, file_record(writing / kOptimizer)}};
     state["state"] = std::move(user_state);
     state["xxh64"] = checksum(state.dump());

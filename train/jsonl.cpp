@@ -128,4 +128,22 @@ std::string jsonl_text(const json& object, const char* key, const Path& path, in
   return value.get<std::string>();
 }
 
+nlohmann::ordered_json device_object(const DeviceLabel& device) {
+  return {{"name", device.name}, {"simulated", device.simulated}, {"profile", device.profile}};
+}
+
+DeviceLabel jsonl_device(const json& object, const Path& path, int line) {
+  DeviceLabel device;
+  const auto found = object.find("device");
+  if (found == object.end()) return device;
+  if (!found->is_object() || !found->value("simulated", json(false)).is_boolean())
+    fail("{}:{}: expected an object {{name, simulated, profile}} for 'device', found {}", path.string(), line,
+         found->dump());
+  device.name = jsonl_text(*found, "name", path, line);
+  device.simulated = found->value("simulated", false);
+  if (found->contains("profile") && !found->at("profile").is_null())
+    device.profile = jsonl_text(*found, "profile", path, line);
+  return device;
+}
+
 }  // namespace propane::train

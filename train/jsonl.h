@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/file.h"
+#include "train/device_label.h"
 
 namespace propane::train {
 
@@ -45,5 +46,12 @@ void keep_jsonl_to_step(const Path& path, int64_t last_step);
 double jsonl_number(const nlohmann::json& object, const char* key, const Path& path, int line);
 int64_t jsonl_integer(const nlohmann::json& object, const char* key, const Path& path, int line);
 std::string jsonl_text(const nlohmann::json& object, const char* key, const Path& path, int line);
+
+// {name, simulated, profile}: what every record says of its device.
+nlohmann::ordered_json device_object(const DeviceLabel& device);
+
+// The label in an object's "device", the default one where there is none. Throws Error naming file:line if it is of
+// another type.
+DeviceLabel jsonl_device(const nlohmann::json& object, const Path& path, int line);
 
 }  // namespace propane::train

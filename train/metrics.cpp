@@ -21,20 +21,6 @@ std::optional<double> optional_number(const json& object, const char* key, const
   return jsonl_number(object, key, path, line);
 }
 
-DeviceLabel device_of(const json& object, const Path& path, int line) {
-  DeviceLabel device;
-  const auto found = object.find("device");
-  if (found == object.end()) return device;
-  if (!found->is_object() || !found->value("simulated", json(false)).is_boolean())
-    fail("{}:{}: expected an object {{name, simulated, profile}} for 'device', found {}", path.string(), line,
-         found->dump());
-  device.name = jsonl_text(*found, "name", path, line);
-  device.simulated = found->value("simulated", false);
-  if (found->contains("profile") && !found->at("profile").is_null())
-    device.profile = jsonl_text(*found, "profile", path, line);
-  return device;
-}
-
 }  // namespace
 
 std::string metrics_line(const StepMetrics& m) {
@@ -51,7 +37,7 @@ std::string metrics_line(const StepMetrics& m) {
   line["seconds"] = m.seconds;
   if (m.val_loss) line["val_loss"] = *m.val_loss;
   if (m.val_bpb) line["val_bpb"] = *m.val_bpb;
-  line["device"] = {{"name", m.device.name}, {"simulated", m.device.simulated}, {"profile", m.device.profile}};
+  line["device"] = device_object(m.device);
   return line.dump();
 }
 
@@ -77,7 +63,7 @@ std::vector<StepMetrics> read_metrics(const Path& path) {
       return object.contains(key) ? jsonl_number(object, key, path, line) : 0.0;
     };
     StepMetrics m;
-    m.device = device_of(object, path, line);
+    m.device = jsonl_device(object, path, line);
     m.step = jsonl_integer(object, "step", path, line);
     m.loss = jsonl_number(object, "loss", path, line);
     m.lr = number("lr");

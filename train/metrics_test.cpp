@@ -193,7 +193,7 @@ TEST(Samples, ReadBackWithBytesThatAreNotText) {
   {
     SampleWriter writer(path, 0);
     writer.write({10, "Once \"upon\"", "a time\n\xFF<b>"});
-    writer.write({20, "", std::string("nul\0byte", 8)});
+    writer.write({20, "", std::string("nul\0byte", 8), {"ane:sim", true, "M4"}});
   }
   const auto samples = read_samples(path);
   ASSERT_EQ(samples.size(), 2u);
@@ -201,6 +201,8 @@ TEST(Samples, ReadBackWithBytesThatAreNotText) {
   EXPECT_EQ(samples[0].text, "a time\n\xEF\xBF\xBD<b>");
   EXPECT_EQ(samples[1].step, 20);
   EXPECT_EQ(samples[1].text, std::string("nul\0byte", 8));
+  EXPECT_EQ(samples[0].device, DeviceLabel{});
+  EXPECT_EQ(samples[1].device, (DeviceLabel{"ane:sim", true, "M4"}));
 }
 
 TEST(Samples, ResumeDropsThoseOfLaterSteps) {

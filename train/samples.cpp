@@ -18,7 +18,8 @@ Path cut_back(const Path& path, int64_t checkpoint_step) {
 std::string sample_line(const Sample& sample) {
   const nlohmann::ordered_json line = {{"step", sample.step},
                                        {"prompt", utf8_replace_invalid(sample.prompt)},
-                                       {"text", utf8_replace_invalid(sample.text)}};
+                                       {"text", utf8_replace_invalid(sample.text)},
+                                       {"device", device_object(sample.device)}};
   return line.dump();
 }
 
@@ -29,7 +30,7 @@ std::vector<Sample> read_samples(const Path& path) {
   if (!std::filesystem::exists(path)) return all;
   read_jsonl(path, [&](const nlohmann::json& object, int line) {
     all.push_back({jsonl_integer(object, "step", path, line), jsonl_text(object, "prompt", path, line),
-                   jsonl_text(object, "text", path, line)});
+                   jsonl_text(object, "text", path, line), jsonl_device(object, path, line)});
   });
   return all;
 }

@@ -14,6 +14,7 @@ struct Sample {
   int64_t step = 0;
   std::string prompt = {};
   std::string text = {};  // the continuation, without the prompt; any bytes
+  DeviceLabel device = {};
 };
 
 // The line, without its newline; bytes that are not UTF-8 become U+FFFD, since JSON holds only text.

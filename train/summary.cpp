@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "train/jsonl.h"
 
 namespace propane::train {
 
@@ -61,7 +62,7 @@ std::string summary_json(const RunSummary& s) {
       {"num_steps", s.steps},
       {"num_params_M", static_cast<double>(s.parameters) / 1e6},
       {"depth", s.depth}};
-  object["device"] = {{"name", s.device.name}, {"simulated", s.device.simulated}, {"profile", s.device.profile}};
+  object["device"] = device_object(s.device);
   if (s.xz_bpb) object["xz_bpb"] = *s.xz_bpb;
   if (s.ppmd_bpb) object["ppmd_bpb"] = *s.ppmd_bpb;
   return object.dump(2) + "\n";

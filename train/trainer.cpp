@@ -332,7 +332,7 @@ void Run::sample() {
   options.sampling.seed = config_.seed;
   if (const auto bos = tokenizer.bos_id()) options.stop_tokens.push_back(*bos);
   const Generated text = generate(*generator_, tokenizer, prompt, options, {});
-  samples_->write({step_, config_.prompt, text.text});
+  samples_->write({step_, config_.prompt, text.text, label_});
   if (events_) events_->text("sample", step_, config_.prompt + text.text);
   shown_->note(fmt::format("step {} writes: {}{}", step_, config_.prompt, text.text));
 }

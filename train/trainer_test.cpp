@@ -123,10 +123,12 @@ TEST_F(Trainer, EveryRecordSaysWhatDeviceItWas) {
   const json label = {{"name", "cpu"}, {"simulated", false}, {"profile", ""}};
   EXPECT_EQ(json::parse(read_file(out() / "summary.json")).at("device"), label);
   EXPECT_EQ(json::parse(read_file(*latest_checkpoint(out() / "checkpoints") / "state.json")).at("device"), label);
-  std::istringstream lines{std::string(read_file(out() / "metrics.jsonl"))};
-  int count = 0;
-  for (std::string line; std::getline(lines, line); ++count) EXPECT_EQ(json::parse(line).at("device"), label);
-  EXPECT_EQ(count, 3);
+  for (const auto& [name, expected] : {std::pair{"metrics.jsonl", 3}, {"samples.jsonl", 1}}) {
+    std::istringstream lines{std::string(read_file(out() / name))};
+    int count = 0;
+    for (std::string line; std::getline(lines, line); ++count) EXPECT_EQ(json::parse(line).at("device"), label);
+    EXPECT_EQ(count, expected) << name;
+  }
 }
 
 TEST_F(Trainer, TheMfuIsTheModelsArithmeticOfTheDevicesPeak) {
