@@ -52,9 +52,9 @@ struct Scheme {
         length(std::max(rows, cols)),
         part_rows(std::max<int64_t>(1, kPart / cols)),
         parts(div_up(rows, part_rows)),
-        // The steps' polynomials commute with A, so X needs to be multiplied only by the product of several of them;
-        // A is carried along as p(A)²A. That is cheaper the longer X is. Its rounding errors, relative to A's largest
-        // eigenvalue, grow with the smaller ones, hence a fresh A = XXᵀ after two steps.
+        // All the steps' polynomials are of the same matrix and commute, so several can be multiplied together before X
+        // is, with A carried along as p(A)²A; that is cheaper the longer X is. A knows the small singular values by
+        // their squares only, which rounding soon swallows, hence a fresh A = XXᵀ after two steps have raised them.
         from_gram(2 * length >= 3 * side),
         // As many side by side as there are threads, when one is too small to be worth dividing.
         together(side >= 1024 ? 1 : std::min({count, static_cast<size_t>(threads().size()), kMostTogether})) {}
