@@ -63,7 +63,7 @@ def main():
             ma, mb = median(mine, "peak_memory_bytes"), median(other, "peak_memory_bytes")
             print(f"| {what} | {a:.0f} | {peer} | {b:.0f} | **{a / b:.2f}** | {ma / 1e6:.0f} MB | {ma / mb:.2f} |", flush=True)
             extra = {k: round(statistics.median(r[k] for r in mine), 3) for k in
-                     ("gflop_per_s", "fma_gflop_per_s", "mfu", "achieved_gb_s", "read_gb_s", "of_bandwidth") if isinstance(mine[0].get(k), float)}
+                     ("gflop_per_s", "fma_gflop_per_s", "mfu", "sgemm_gflop_per_s", "of_sgemm", "achieved_gb_s", "read_gb_s", "of_bandwidth") if isinstance(mine[0].get(k), float)}
             print(f"  {name}: {extra}", file=sys.stderr, flush=True)
 
 

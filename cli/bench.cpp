@@ -89,8 +89,11 @@ void bench_train(const Options& o) {
                         {"device", device_json(*device)}};
   if (device->info().name == "cpu") {
     const double peak = cpu::fma_flops_per_second(threads());
+    const double sgemm = cpu::sgemm_flops_per_second(threads());
     result["fma_gflop_per_s"] = peak / 1e9;
     result["mfu"] = flops / peak;
+    result["sgemm_gflop_per_s"] = sgemm / 1e9;  // 2048³
+    result["of_sgemm"] = flops / sgemm;
   }
   print(o, result);
 }

@@ -8,6 +8,7 @@
 #include "backends/cpu/cpu_device.h"
 #include "backends/ref/ref_device.h"
 #include "base/file.h"
+#include "base/half.h"
 #include "formats/safetensors.h"
 #include "models/model.h"
 #include "train/step.h"
@@ -84,8 +85,15 @@ void set_parameters(const Fixture& f, State& state, Device& device) {
   for (const Param& p : parameters(f.model)) {
     const auto values = f.doubles("param." + p.name);
     state.get(p.name, {p.dtype, p.shape}, device);
-    if (p.dtype == DType::f64) state.set(p.name, values.data());
-    else state.set(p.name, std::vector<float>(values.begin(), values.end()).data());
+    if (p.dtype == DType::f64) {
+      state.set(p.name, values.data());
+    } else if (p.dtype == DType::bf16) {
+      std::vector<uint16_t> halves;
+      for (double v : values) halves.push_back(float_to_bf16(static_cast<float>(v)));
+      state.set(p.name, halves.data());
+    } else {
+      state.set(p.name, std::vector<float>(values.begin(), values.end()).data());
+    }
   }
 }
 
@@ -94,6 +102,10 @@ std::vector<double> read_state(State& state, const std::string& name) {
   std::vector<double> values(static_cast<size_t>(type.shape.count()));
   if (type.dtype == DType::f64) {
     state.read(name, values.data());
+  } else if (type.dtype == DType::bf16) {
+    std::vector<uint16_t> halves(values.size());
+    state.read(name, halves.data());
+    for (size_t i = 0; i < halves.size(); ++i) values[i] = bf16_to_float(halves[i]);
   } else {
     std::vector<float> narrow(values.size());
     state.read(name, narrow.data());
@@ -102,29 +114,40 @@ std::vector<double> read_state(State& state, const std::string& name) {
   return values;
 }
 
-double relative_error(const std::vector<double>& got, const std::vector<double>& want) {
-  double difference = 0, size = 0;
+// ‖got − want‖ / ‖want‖; with a least size, no less than that in the denominator.
+double relative_error(const std::vector<double>& got, const std::vector<double>& want, double least = 0) {
+  double difference = 0;
+  double norm = 0;
   for (size_t i = 0; i < want.size(); ++i) {
     difference += (got[i] - want[i]) * (got[i] - want[i]);
-    size += want[i] * want[i];
+    norm += want[i] * want[i];
   }
+  const double size = std::max(norm, least * least);
   return size > 0 ? std::sqrt(difference / size) : std::sqrt(difference);
 }
 
 struct Backend {
   const char* name;
   std::shared_ptr<Device> (*make)();
-  DType dtype;
+  DType dtype, table_dtype;  // of gpt's embedding tables
   double gradient_bound, step_bound;
 };
 
 std::shared_ptr<Device> ref() { return make_ref_device(); }
 std::shared_ptr<Device> cpu() { return make_cpu_device(); }
 
-// ref computes in double; float32 rounds what it stores; cpu is float32 throughout.
-const Backend kBackends[] = {{"ref_f64", ref, DType::f64, 1e-9, 1e-6},
-                             {"ref_f32", ref, DType::f32, 1e-4, 2e-2},
-                             {"cpu", cpu, DType::f32, 1e-4, 2e-2}};
+// ref computes in double; float32 rounds what it stores; cpu is float32 throughout. A gradient of float32 is off by at
+// most 4e-6 here, a parameter after ten steps by 1.1e-5 on ref and 1.7e-4 on cpu (x0_lambda.1, which ends near zero;
+// every other below 4e-5): the bounds leave room for other orders of summation; the 1e-4 of gradients is what
+// Propane promises.
+const Backend kBackends[] = {{"ref_f64", ref, DType::f64, DType::f64, 1e-9, 1e-6},
+                             {"ref_f32", ref, DType::f32, DType::f32, 1e-4, 4e-5},
+                             {"cpu", cpu, DType::f32, DType::f32, 1e-4, 1e-3}};
+
+// gpt's tables and their moments rounded to bfloat16, as autoresearch trains, against a run all in float64: 8 bits of
+// significand, so 0.4 % a stored value; gradients 1.7 % apart at most, after ten steps losses 1.2 %, tables 13 %.
+const Backend kBf16Tables[] = {{"ref_bf16_tables", ref, DType::f32, DType::bf16, 5e-2, 4e-1},
+                               {"cpu_bf16_tables", cpu, DType::f32, DType::bf16, 5e-2, 4e-1}};
 
 struct Case {
   Backend backend;
@@ -148,7 +171,7 @@ TEST_P(OneStep, LossAndEveryGradientMatchPyTorch) {
   const Case& c = GetParam();
   Fixture f(c.name);
   f.model.dtype = c.backend.dtype;
-  if (f.model.embedding_dtype != DType::bf16) f.model.embedding_dtype = c.backend.dtype;
+  f.model.embedding_dtype = c.backend.table_dtype;
   const auto device = c.backend.make();
   State state;
   set_parameters(f, state, *device);
@@ -189,6 +212,8 @@ std::vector<Case> one_step_cases() {
   list.push_back({kBackends[0], "gpt", Recompute::layers});
   list.push_back({kBackends[0], "llama", Recompute::layers});
   list.push_back({kBackends[2], "gpt2", Recompute::cheap});
+  for (const Backend& backend : kBf16Tables)
+    for (const char* name : {"gpt", "gpt_gqa_documents"}) list.push_back({backend, name});
   return list;
 }
 INSTANTIATE_TEST_SUITE_P(PyTorch, OneStep, testing::ValuesIn(one_step_cases()), [](const auto& test) {
@@ -201,7 +226,8 @@ class TenSteps : public testing::TestWithParam<Case> {};
 TEST_P(TenSteps, ParametersAndLossesMatchPyTorch) {
   const Case& c = GetParam();
   Fixture f(c.name);
-  f.model.dtype = f.model.embedding_dtype = c.backend.dtype;
+  f.model.dtype = c.backend.dtype;
+  f.model.embedding_dtype = c.backend.table_dtype;
   const auto device = c.backend.make();
   State state;
   set_parameters(f, state, *device);
@@ -242,14 +268,20 @@ TEST_P(TenSteps, ParametersAndLossesMatchPyTorch) {
                   c.backend.step_bound * expected["grad_norm"].get<double>());
     }
   }
-  for (const Param& p : parameters(f.model))
-    EXPECT_LT(relative_error(read_state(state, p.name), f.doubles("final." + p.name)), c.backend.step_bound) << p.name;
+  for (const Param& p : parameters(f.model)) {
+    // AdamW moves an x0 scalar by up to 0.5 a step, and one of them ends near zero: with tables of bfloat16 its error
+    // is measured by such a step.
+    const double least = p.kind == ParamKind::x0_scalar && c.backend.table_dtype == DType::bf16 ? 0.5 : 0.0;
+    EXPECT_LT(relative_error(read_state(state, p.name), f.doubles("final." + p.name), least), c.backend.step_bound)
+        << p.name;
+  }
 }
 
 std::vector<Case> ten_step_cases() {
   std::vector<Case> list;
   for (const Backend& backend : kBackends)
     for (const char* name : {"gpt_muon_adamw", "llama_adamw"}) list.push_back({backend, name});
+  for (const Backend& backend : kBf16Tables) list.push_back({backend, "gpt_muon_adamw"});
   return list;
 }
 INSTANTIATE_TEST_SUITE_P(PyTorch, TenSteps, testing::ValuesIn(ten_step_cases()),

@@ -4,7 +4,9 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <vector>
 
+#include "backends/cpu/kernels/gemm.h"
 #include "backends/cpu/kernels/select.h"
 
 namespace propane::cpu {
@@ -30,6 +32,23 @@ double fma_flops_per_second(ThreadPool& pool, double seconds) {
     pool.run([&](int) { sink.store(kernels.fma_loop(kIterations), std::memory_order_relaxed); });
     best = std::max(best, flops / (now() - begin));
   }
+  return best;
+}
+
+double sgemm_flops_per_second(ThreadPool& pool, double seconds) {
+  constexpr int64_t n = 2048;
+  const std::vector<float> a(n * n, 0.5f), b(n * n, 0.25f);
+  std::vector<float> c(n * n);
+  const Gemm product{.m = n, .n = n, .k = n, .a = {a.data(), n}, .b = {b.data(), n}, .c = c.data(), .ldc = n};
+  const size_t bytes = gemm_scratch_bytes(product, pool.size());
+  const auto scratch = std::make_unique_for_overwrite<std::byte[]>(bytes);
+  double best = 0;
+  for (const double start = now(); best == 0 || now() - start < seconds;) {
+    const double begin = now();
+    gemm(product, {scratch.get(), bytes}, pool);
+    best = std::max(best, 2.0 * n * n * n / (now() - begin));
+  }
+  sink.store(c[0], std::memory_order_relaxed);
   return best;
 }
 

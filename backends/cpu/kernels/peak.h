@@ -11,6 +11,10 @@ namespace propane::cpu {
 // together: the best of short runs over about `seconds`.
 double fma_flops_per_second(ThreadPool& pool = threads(), double seconds = 0.2);
 
+// FLOP/s of the product of two 2048 × 2048 matrices with gemm.h, on all threads of the pool together: the best of
+// products over about `seconds`. Allocates 48 MiB and the product's scratch.
+double sgemm_flops_per_second(ThreadPool& pool = threads(), double seconds = 0.5);
+
 // Bytes a second read from memory by all threads of the pool together: the best of several passes over a buffer of
 // `bytes`, which should be many times the last cache's size; it is allocated and written first.
 double read_bytes_per_second(ThreadPool& pool = threads(), int64_t bytes = int64_t{1} << 30);
