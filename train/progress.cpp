@@ -30,7 +30,7 @@ int columns(std::string_view text) {
 }
 
 std::string bar(double progress, bool unicode) {
-  const int full = static_cast<int>(std::clamp(progress, 0.0, 1.0) * kBarCells + 0.5);
+  const int full = static_cast<int>(std::lround(std::clamp(progress, 0.0, 1.0) * kBarCells));
   std::string out;
   for (int i = 0; i < kBarCells; ++i) out += unicode ? (i < full ? "━" : "╌") : (i < full ? "#" : "-");
   return out;
