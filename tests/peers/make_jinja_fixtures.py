@@ -97,7 +97,10 @@ def main() -> None:
     write_json(FIXTURES / "chats.json", CHATS)
     write_json(FIXTURES / "rendered.json", rendered)
     templates = ["{{ " + line + " }}" for line in EXPRESSIONS.split("\n")] + STATEMENTS
-    write_json(FIXTURES / "snippets.json", {"context": CONTEXT, "snippets": [snippet(t) for t in templates]})
+    snippets = [snippet(t) for t in templates]
+    write_json(FIXTURES / "snippets.json", {"context": CONTEXT, "snippets": snippets})
+    working = [s["template"] for s in snippets if "text" in s and "{% block" not in s["template"] and s["template"][-2:] != "{#"]
+    (FIXTURES / "language.jinja").write_text("\n".join(working) + "\n", encoding="utf-8")  # where the fuzzer starts from
     write_json(FIXTURES / "case_sums.json", case_sums())
 
 
