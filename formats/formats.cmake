@@ -16,11 +16,11 @@ if(PROPANE_PARQUET)
                         "\"${arrow_dir}\": run tools/install-arrow.sh, set -DPROPANE_ARROW_DIR=.../site-packages/pyarrow, "
                         "or leave Parquet out with -DPROPANE_PARQUET=OFF")
   endif()
-  propane_library(formats DEPS propane_base nlohmann_json::nlohmann_json ZLIB::ZLIB PkgConfig::ZSTD)
+  propane_library(formats DEPS propane_quant propane_base nlohmann_json::nlohmann_json ZLIB::ZLIB PkgConfig::ZSTD)
   target_compile_definitions(propane_formats PUBLIC PROPANE_HAS_PARQUET)
   set_source_files_properties(${CMAKE_SOURCE_DIR}/formats/parquet.cpp PROPERTIES
                               COMPILE_OPTIONS "-isystem;${arrow_dir}/include")
   target_link_libraries(propane_formats PRIVATE ${parquet_libraries} ${arrow_libraries})
 else()
-  propane_library(formats DEPS propane_base nlohmann_json::nlohmann_json ZLIB::ZLIB PkgConfig::ZSTD EXCLUDE parquet.cpp)
+  propane_library(formats DEPS propane_quant propane_base nlohmann_json::nlohmann_json ZLIB::ZLIB PkgConfig::ZSTD EXCLUDE parquet.cpp)
 endif()
