@@ -17,6 +17,7 @@ constexpr std::string_view kMagic = "GGUF";
 constexpr std::string_view kAlignmentKey = "general.alignment";
 constexpr uint64_t kDefaultAlignment = 32;
 constexpr uint64_t kMaxAlignment = 1 << 16;
+constexpr uint64_t kMaxElements = INT64_MAX / 16;    // no element takes more than 8 bytes, so bytes do not overflow
 constexpr uint32_t kMaxRank = 4;                     // GGML's
 constexpr size_t kMaxNameBytes = 65'535;             // the format's limit for keys
 constexpr uint64_t kMaxEntries = 1 << 16;            // of keys or tensors: some fifty times what large models have
@@ -68,7 +69,7 @@ Entry read_entry(GgufCursor& cursor, const std::string& file) {
   }
   std::vector<int64_t> shape;  // outermost first
   for (uint32_t i = rank; i-- > 0;) {
-    if (dims[i] > INT64_MAX || __builtin_mul_overflow(count, dims[i], &count) || count > INT64_MAX / 16) {
+    if (dims[i] > kMaxElements || __builtin_mul_overflow(count, dims[i], &count) || count > kMaxElements) {
       fail("{}: tensor \"{}\": dimension {} of {} makes it too large for any file", file, name, i, dims[i]);
     }
     shape.push_back(static_cast<int64_t>(dims[i]));

@@ -13,5 +13,5 @@ endif()
 # What tests/peers asks of the libraries beneath the command line.
 if(NOT PROPANE_CORE_ONLY)
   add_executable(gguf_peer ${CMAKE_SOURCE_DIR}/tests/peers/gguf_peer.cpp)
-  target_link_libraries(gguf_peer PRIVATE propane_formats propane_quant)
+  target_link_libraries(gguf_peer PRIVATE propane_formats propane_quant fmt::fmt)
 endif()
