@@ -130,24 +130,25 @@ struct Backend {
   const char* name;
   std::shared_ptr<Device> (*make)();
   DType dtype, table_dtype;  // of gpt's embedding tables
-  double gradient_bound, step_bound;
+  double gradient_bound, adamw_bound, muon_bound;
 };
 
 std::shared_ptr<Device> ref() { return make_ref_device(); }
 std::shared_ptr<Device> cpu() { return make_cpu_device(); }
 
 // ref computes in double; float32 rounds what it stores; cpu is float32 throughout. A gradient of float32 is off by at
-// most 4e-6 here, a parameter after ten steps by 1.1e-5 on ref and 1.7e-4 on cpu (x0_lambda.1, which ends near zero;
-// every other below 4e-5): the bounds leave room for other orders of summation; the 1e-4 of gradients is what
-// Propane promises.
-const Backend kBackends[] = {{"ref_f64", ref, DType::f64, DType::f64, 1e-9, 1e-6},
-                             {"ref_f32", ref, DType::f32, DType::f32, 1e-4, 4e-5},
-                             {"cpu", cpu, DType::f32, DType::f32, 1e-4, 1e-3}};
+// most 4e-6 here and AdamW's parameters after ten steps by 4e-7. Muon jumps: its weight decay takes an element or
+// leaves it by the sign of update · parameter, so an update that is zero but for rounding moves one element by lr ·
+// decay. Without such an element ten steps end within 2e-4 of PyTorch, with one (as clang orders the sums) 3e-2 in the
+// worst tensor, a scalar that ends near zero.
+const Backend kBackends[] = {{"ref_f64", ref, DType::f64, DType::f64, 1e-9, 1e-6, 1e-6},
+                             {"ref_f32", ref, DType::f32, DType::f32, 1e-4, 4e-6, 6e-2},
+                             {"cpu", cpu, DType::f32, DType::f32, 1e-4, 4e-6, 6e-2}};
 
 // gpt's tables and their moments rounded to bfloat16, as autoresearch trains, against a run all in float64: 8 bits of
 // significand, so 0.4 % a stored value; gradients 1.7 % apart at most, after ten steps losses 1.2 %, tables 13 %.
-const Backend kBf16Tables[] = {{"ref_bf16_tables", ref, DType::f32, DType::bf16, 5e-2, 4e-1},
-                               {"cpu_bf16_tables", cpu, DType::f32, DType::bf16, 5e-2, 4e-1}};
+const Backend kBf16Tables[] = {{"ref_bf16_tables", ref, DType::f32, DType::bf16, 5e-2, 0, 4e-1},
+                               {"cpu_bf16_tables", cpu, DType::f32, DType::bf16, 5e-2, 0, 4e-1}};
 
 struct Case {
   Backend backend;
@@ -235,6 +236,7 @@ TEST_P(TenSteps, ParametersAndLossesMatchPyTorch) {
   RunConfig config = run_config(f, all[2], all[1]);
   const json& o = f.info["optimizer"];
   const bool muon = f.model.family == Family::gpt;
+  const double bound = muon ? c.backend.muon_bound : c.backend.adamw_bound;
   if (muon) {
     config.optimizer.kind = OptimizerKind::muon;
   } else {
@@ -257,23 +259,20 @@ TEST_P(TenSteps, ParametersAndLossesMatchPyTorch) {
   for (size_t s = 0; s < f.info["steps"].size(); ++s) {
     const json& expected = f.info["steps"][s];
     const double loss = step.micro_step({part(tokens, s), part(targets, s), positions, part(doc_start, s)}, 0, 1.0);
-    EXPECT_NEAR(loss, expected["loss"].get<double>(), c.backend.step_bound * expected["loss"].get<double>())
-        << "step " << s;
+    EXPECT_NEAR(loss, expected["loss"].get<double>(), bound * expected["loss"].get<double>()) << "step " << s;
     const double multiplier =
         muon ? expected["lr_scale"].get<double>() : expected["lr"].get<double>() / o["lr"].get<double>();
     const auto update = step.update(multiplier, expected.value("progress", 0.0), static_cast<int64_t>(s), 1.0);
     EXPECT_FALSE(update.skipped);
     if (!muon) {
-      EXPECT_NEAR(update.grad_norm, expected["grad_norm"].get<double>(),
-                  c.backend.step_bound * expected["grad_norm"].get<double>());
+      EXPECT_NEAR(update.grad_norm, expected["grad_norm"].get<double>(), bound * expected["grad_norm"].get<double>());
     }
   }
   for (const Param& p : parameters(f.model)) {
     // AdamW moves an x0 scalar by up to 0.5 a step, and one of them ends near zero: with tables of bfloat16 its error
     // is measured by such a step.
     const double least = p.kind == ParamKind::x0_scalar && c.backend.table_dtype == DType::bf16 ? 0.5 : 0.0;
-    EXPECT_LT(relative_error(read_state(state, p.name), f.doubles("final." + p.name), least), c.backend.step_bound)
-        << p.name;
+    EXPECT_LT(relative_error(read_state(state, p.name), f.doubles("final." + p.name), least), bound) << p.name;
   }
 }
 
