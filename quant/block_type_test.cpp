@@ -29,6 +29,26 @@ TEST(BlockType, ARowTakesItsBlocksBytes) {
   EXPECT_EQ(row_bytes(BlockType::q6_k, 0), 0u);
 }
 
+TEST(BlockType, ABlocksBytesAreItsStructures) {
+  const auto check = [](BlockType type, auto block) {
+    EXPECT_EQ(block_bytes(type), static_cast<int>(sizeof block)) << dtype_name(type);
+    EXPECT_EQ(block_elements(type), decltype(block)::kElements) << dtype_name(type);
+  };
+  check(BlockType::q4_0, Q4_0{});
+  check(BlockType::q4_1, Q4_1{});
+  check(BlockType::q5_0, Q5_0{});
+  check(BlockType::q5_1, Q5_1{});
+  check(BlockType::q8_0, Q8_0{});
+  check(BlockType::q2_k, Q2_K{});
+  check(BlockType::q3_k, Q3_K{});
+  check(BlockType::q4_k, Q4_K{});
+  check(BlockType::q5_k, Q5_K{});
+  check(BlockType::q6_k, Q6_K{});
+  check(BlockType::iq4_nl, IQ4_NL{});
+  check(BlockType::iq4_xs, IQ4_XS{});
+  check(BlockType::mxfp4, MXFP4{});
+}
+
 TEST(BlockType, ARowOfHalfABlockIsRefused) {
   const auto error_of = [](BlockType type, int64_t columns) -> std::string {
     try {
@@ -38,7 +58,7 @@ TEST(BlockType, ARowOfHalfABlockIsRefused) {
     }
     return "no error";
   };
-  EXPECT_EQ(error_of(BlockType::q8_0, 48), "Q8_0: expected rows of a multiple of 32 elements, found 48");
+  EXPECT_EQ(error_of(BlockType::q8_0, 48), "q8_0: expected rows of a multiple of 32 elements, found 48");
   EXPECT_THAT(error_of(BlockType::q5_k, -256), HasSubstr("found -256"));
 }
 

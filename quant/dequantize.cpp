@@ -171,6 +171,7 @@ void dequantize(BlockType type, std::span<const std::byte> blocks, std::span<flo
     case BlockType::iq4_nl: return expand_all<IQ4_NL>(bytes, out);
     case BlockType::iq4_xs: return expand_all<IQ4_XS>(bytes, out);
     case BlockType::mxfp4: return expand_all<MXFP4>(bytes, out);
+    default: fail("{} is no storage format of weights", dtype_name(type));
   }
 }
 

@@ -80,13 +80,8 @@ bool dispatch(BlockType type, const Job& job) {
     case BlockType::q4_k: return fit_all<Q4_K>(job), true;
     case BlockType::q5_k: return fit_all<Q5_K>(job), true;
     case BlockType::q6_k: return fit_all<Q6_K>(job), true;
-    case BlockType::q2_k:
-    case BlockType::q3_k:
-    case BlockType::iq4_nl:
-    case BlockType::iq4_xs:
-    case BlockType::mxfp4: return false;
+    default: return false;
   }
-  return false;
 }
 
 }  // namespace

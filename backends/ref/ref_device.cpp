@@ -63,7 +63,7 @@ Compiled compile_step(const Segment& segment, const Segment::Step& step) {
     }
     Type type = segment.slots[static_cast<size_t>(slot)].type;
     const DType stored = type.dtype;
-    if (is_float(stored)) type.dtype = DType::f64;
+    if (is_float(stored) || is_block(stored)) type.dtype = DType::f64;
     node.inputs.push_back(out.graph.new_value(type, Role::input));
     out.loads.push_back({slot, stored, node.inputs.back()});
   }
