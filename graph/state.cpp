@@ -34,6 +34,11 @@ State::Tensor& State::adopt(const std::string& name, const Type& type, Device& d
   return found->second;
 }
 
+const State::Tensor* State::find(const std::string& name) const {
+  const auto found = tensors_.find(name);
+  return found == tensors_.end() ? nullptr : &found->second;
+}
+
 State::Tensor* State::find(const std::string& name) {
   const auto found = tensors_.find(name);
   return found == tensors_.end() ? nullptr : &found->second;

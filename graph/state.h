@@ -31,6 +31,7 @@ class State {
   // when the name is taken or the size is another.
   Tensor& adopt(const std::string& name, const Type& type, Device& device, std::shared_ptr<Buffer> buffer);
   Tensor* find(const std::string& name);
+  const Tensor* find(const std::string& name) const;
   // Throws Error when there is none.
   Tensor& at(const std::string& name);
 

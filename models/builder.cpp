@@ -14,6 +14,11 @@ Builder::Builder(Graph& graph, const ModelConfig& config, const BuildOptions& op
   if (o.documents) doc_start = g.input("doc_start", {DType::i32, {o.batch, o.len}});
 }
 
+Val Builder::param(const std::string& name, Shape shape) {
+  const State::Tensor* stored = o.stored ? o.stored->find(name) : nullptr;
+  return g.state(name, {stored ? stored->type.dtype : c.dtype, std::move(shape)});
+}
+
 Val Builder::attend(int64_t i, Val q, Val k, Val v, int64_t window) {
   if (o.kv_max > 0) {
     const Type cache{c.dtype, {o.batch, o.kv_max, c.n_kv_head, c.head_dim}};

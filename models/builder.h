@@ -17,7 +17,8 @@ class Builder {
   const BuildOptions& o;
   Val tokens, positions, kv_len, doc_start;
 
-  Val param(const std::string& name, Shape shape) { return g.state(name, {c.dtype, std::move(shape)}); }
+  // A weight of the model's element type, or of the type that BuildOptions::stored has it in.
+  Val param(const std::string& name, Shape shape);
   void layer(int64_t i) { g.set_scope("layers." + std::to_string(i)); }
 
   // [batch, len, heads·head_dim] -> [batch, len, heads, head_dim]
