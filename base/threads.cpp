@@ -54,6 +54,7 @@ void ThreadPool::dispatch(Trampoline call, void* body) {
   }
   call_ = call;
   body_ = body;
+  caller_core_ = current_core();
   error_ = nullptr;
   remaining_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
   generation_.fetch_add(1, std::memory_order_seq_cst);
@@ -96,6 +97,8 @@ void ThreadPool::work(int index) {
     }
     seen = generation_.load(std::memory_order_acquire);
     if (stop_.load()) return;
+    // Beside another busy program the system may leave caller and worker on one core for seconds, at half the speed.
+    if (caller_core_ >= 0 && current_core() == caller_core_) leave_core(caller_core_);
     try {
       call_(body_, index);
     } catch (...) {
@@ -113,6 +116,25 @@ int available_cores() {
 #endif
   const unsigned n = std::thread::hardware_concurrency();
   return n ? static_cast<int>(n) : 1;
+}
+
+int current_core() {
+#if defined(__linux__)
+  return sched_getcpu();
+#else
+  return -1;
+#endif
+}
+
+void leave_core([[maybe_unused]] int core) {
+#if defined(__linux__)
+  cpu_set_t allowed, others;
+  if (core < 0 || core >= CPU_SETSIZE || sched_getaffinity(0, sizeof(allowed), &allowed) != 0) return;
+  others = allowed;
+  CPU_CLR(core, &others);
+  if (CPU_COUNT(&others) == 0) return;
+  if (sched_setaffinity(0, sizeof(others), &others) == 0) sched_setaffinity(0, sizeof(allowed), &allowed);
+#endif
 }
 
 ThreadPool& threads() {

@@ -71,6 +71,7 @@ class ThreadPool {
   std::atomic<bool> stop_{false};
   std::atomic<bool> busy_{false};
   std::atomic<int> sleepers_{0};
+  int caller_core_ = -1;
   Trampoline call_ = nullptr;
   void* body_ = nullptr;
   std::exception_ptr error_;
@@ -86,5 +87,11 @@ void set_thread_count(int count);
 
 // The cores that this process may use (its affinity mask).
 int available_cores();
+
+// Where the calling thread is, −1 where the system does not say.
+int current_core();
+
+// Moves the calling thread to another core than `core`, if it may use another; where it may run is as before.
+void leave_core(int core);
 
 }  // namespace propane

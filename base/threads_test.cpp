@@ -170,6 +170,20 @@ TEST(ThreadPool, WorkersThatFellAsleepWakeForTheNextCall) {
   }
 }
 
+TEST(Threads, AThreadLeavesACoreAndMayComeBack) {
+  if (available_cores() < 2 || current_core() < 0) GTEST_SKIP() << "one core, or a system that does not say which";
+  int left = 0;
+  for (int round = 0; round < 20; ++round) {
+    const int core = current_core(), cores = available_cores();
+    leave_core(core);
+    left += current_core() != core;  // a busy system may have taken it back already
+    EXPECT_EQ(available_cores(), cores);
+  }
+  EXPECT_GE(left, 10);
+  leave_core(-1);
+  leave_core(1 << 20);
+}
+
 TEST(Threads, TheProcessPoolTakesTheSizeThatWasSet) {
   set_thread_count(3);
   EXPECT_EQ(threads().size(), 3);

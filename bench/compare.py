@@ -6,6 +6,7 @@ Ours and the peer's take turns; the ratio is that of the medians. Needs tests/pe
 """
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -24,7 +25,8 @@ ROWS = {
         "torch.compile": ["train_torch.py", "--model", "gpt2-124M", "--rows", "4", "--seq-len", "256", "--steps", "4", "--warmup", "2"],
         "torch eager": ["train_torch.py", "--model", "gpt2-124M", "--rows", "4", "--seq-len", "256", "--steps", "4", "--warmup", "1", "--no-compile"]}),
     "train-mlx": ("training, autoresearch-mlx, 1 x 2048", ["train", *MLX, "--steps", "4", "--warmup", "1"], {
-        "mlx-cpu": ["train_mlx.py", "--rows", "1", "--steps", "3"]}),
+        "mlx-cpu, OpenBLAS": ["train_mlx.py", "--rows", "1", "--steps", "3"],
+        "mlx-cpu as it comes": ["train_mlx.py", "--rows", "1", "--steps", "3"]}),
     "decode-demo": ("decoding, demo model", ["decode", "--preset", "demo", "--prompt-tokens", "16", "--tokens", "200"], {
         "torch.compile": ["generate_torch.py", "--model", "demo"],
         "torch eager": ["generate_torch.py", "--model", "demo", "--no-compile"]}),
@@ -33,9 +35,12 @@ ROWS = {
         "torch eager": ["generate_torch.py", "--model", "gpt2-124M", "--tokens", "50", "--repeat", "3", "--no-compile"]}),
 }
 
+# PyPI's mlx-cpu carries the reference BLAS; with Debian's libopenblas0 in its place MLX and not that library is compared.
+ENVIRONMENT = {"mlx-cpu, OpenBLAS": {"LD_PRELOAD": "libopenblas.so.0", "OPENBLAS_NUM_THREADS": "2"}}
 
-def run(command):
-    result = subprocess.run(command, capture_output=True, text=True)
+
+def run(command, environment={}):
+    result = subprocess.run(command, capture_output=True, text=True, env=os.environ | environment)
     if result.returncode != 0:
         raise SystemExit(f"{' '.join(command)} failed:\n{result.stderr[-2000:]}")
     return json.loads(result.stdout.strip().splitlines()[-1])
@@ -57,7 +62,8 @@ def main():
             for _ in range(args.repeat):
                 mine.append(run([args.propane, "bench", *ours, "--threads", str(args.threads), "--json"]))
                 script = [sys.executable, str(HERE / "peers" / theirs[0]), *theirs[1:]]
-                other.append(run(script + ([] if "mlx" in theirs[0] else ["--threads", str(args.threads)])))
+                threads = [] if "mlx" in theirs[0] else ["--threads", str(args.threads)]
+                other.append(run(script + threads, ENVIRONMENT.get(peer, {})))
             median = lambda runs, key: statistics.median(r[key] for r in runs)
             a, b = median(mine, "tok_per_s"), median(other, "tok_per_s")
             ma, mb = median(mine, "peak_memory_bytes"), median(other, "peak_memory_bytes")

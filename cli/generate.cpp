@@ -95,6 +95,7 @@ void run(const Options& o) {
     return;
   }
   std::printf("\n");
+  std::fflush(stdout);
   fmt::print(stderr, "{}: {} tokens of prompt in {:.3f} s, {} generated at {:.1f} tok/s ({})\n",
              label_of(*device).str(), result.prompt_tokens, result.prefill_seconds, result.tokens.size(), decode,
              result.finish);
