@@ -55,8 +55,8 @@ constexpr GroupLayout group_layout(quant::BlockType type) {
     case q4_k: return {8, 2 * kRowHalves + 12 * kPanelRows, kNibbles};
     case q5_k: return {8, 2 * kRowHalves + 12 * kPanelRows, kNibbles + kBits};
     case iq4_xs: return {8, kRowHalves + 8 * kPanelRows, kNibbles};
+    default: return {};
   }
-  return {};
 }
 
 // Whether a type's weights meet activations of 8 bits; those of single numbers meet them as they are.

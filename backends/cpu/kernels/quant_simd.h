@@ -37,7 +37,6 @@ PROPANE_INLINE Vec load_halves(const std::byte* p, int part) {
 }
 template <typename Byte>
 PROPANE_INLINE Vec load_bytes(const std::byte* p, int part) {
-  typedef Byte ByteVec __attribute__((vector_size(kLanes)));
 #if defined(PROPANE_TARGET_avx512)
   const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
   return _mm512_cvtepi32_ps(Byte(-1) < 0 ? _mm512_cvtepi8_epi32(bytes) : _mm512_cvtepu8_epi32(bytes));
@@ -45,6 +44,7 @@ PROPANE_INLINE Vec load_bytes(const std::byte* p, int part) {
   const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p + kLanes * part));
   return _mm256_cvtepi32_ps(Byte(-1) < 0 ? _mm256_cvtepi8_epi32(bytes) : _mm256_cvtepu8_epi32(bytes));
 #else
+  typedef Byte ByteVec __attribute__((vector_size(kLanes)));
   ByteVec v;
   std::memcpy(&v, p + kLanes * part, sizeof v);
   return __builtin_convertvector(__builtin_convertvector(v, IVec), Vec);
@@ -120,7 +120,6 @@ PROPANE_INLINE IVec dot(IVec sum, const UVec* w, const int8_t* a) {
 #pragma GCC unroll 8
   for (int g = 0; g < Count; g += kRun) {
     MVec pairs{};
-#pragma GCC unroll 8
     for (int i = g; i < Count && i < g + kRun; ++i) {
       MVec x = PROPANE_MM(set1_epi32)(word(a + 4 * i)), v = (MVec)w[i];
       if constexpr (Bits == 8) {  // |w| · (x with w's sign)
