@@ -37,7 +37,7 @@ const std::unordered_map<std::string_view, Compiled (*)(const cpu::StepView&)>& 
   static const auto table = [] {
     std::unordered_map<std::string_view, Compiled (*)(const cpu::StepView&)> map;
     for (auto family : {cpu::linear_entries(), cpu::elementwise_entries(), cpu::norm_entries(),
-                        cpu::embedding_entries(), cpu::attention_entries(), cpu::loss_entries(),
+                        cpu::embedding_entries(), cpu::attention_entries(), cpu::expert_entries(), cpu::loss_entries(),
                         cpu::optimizer_entries(), cpu::state_entries(), cpu::collective_entries()})
       for (const cpu::OpEntry& entry : family) map.emplace(entry.name, entry.compile);
     return map;

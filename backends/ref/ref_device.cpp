@@ -15,8 +15,8 @@ namespace ref {
 const RefOp* find_ref_op(std::string_view name) {
   static const std::unordered_map<std::string_view, const RefOp*> by_name = [] {
     std::unordered_map<std::string_view, const RefOp*> map;
-    for (auto family : {linear_ops(), elementwise_ops(), norm_ops(), embedding_ops(), attention_ops(), loss_ops(),
-                        optimizer_ops(), state_ops(), collective_ops()})
+    for (auto family : {linear_ops(), elementwise_ops(), norm_ops(), embedding_ops(), attention_ops(), expert_ops(),
+                        loss_ops(), optimizer_ops(), state_ops(), collective_ops()})
       for (const RefOp& op : family) map.emplace(op.name, &op);
     return map;
   }();

@@ -60,6 +60,7 @@ std::span<const OpEntry> elementwise_entries();
 std::span<const OpEntry> norm_entries();
 std::span<const OpEntry> embedding_entries();
 std::span<const OpEntry> attention_entries();
+std::span<const OpEntry> expert_entries();
 std::span<const OpEntry> loss_entries();
 std::span<const OpEntry> optimizer_entries();
 std::span<const OpEntry> state_entries();
