@@ -16,13 +16,13 @@ std::vector<int32_t> Chat::prompt(const std::string& question) const {
   if (!system_.empty()) messages.push_back({{"role", "system"}, {"content", system_}});
   for (const auto& message : messages_) messages.push_back(message);
   messages.push_back({{"role", "user"}, {"content", question}});
-  const auto text_of = [&](std::optional<int32_t> id) { return id ? std::string(tokenizer_.token(*id)) : std::string(); };
   const std::optional<int32_t> bos = tokenizer_.bos_id();
-  const std::optional<int32_t> eos = end_tokens_.empty() ? std::nullopt : std::optional(end_tokens_[0]);
+  const std::string bos_text(bos ? tokenizer_.token(*bos) : std::string_view());
+  const std::string eos_text(end_tokens_.empty() ? std::string_view() : tokenizer_.token(end_tokens_[0]));
   const std::string text = template_.render(chat_variables({{"messages", std::move(messages)},
                                                             {"add_generation_prompt", true},
-                                                            {"bos_token", text_of(bos)},
-                                                            {"eos_token", text_of(eos)}}));
+                                                            {"bos_token", bos_text},
+                                                            {"eos_token", eos_text}}));
   std::vector<int32_t> ids = tokenizer_.encode(text, AllowedSpecials::all());
   // Most templates write the token that begins a text themselves.
   const std::vector<int32_t>& prefix = tokenizer_.spec().prefix;

@@ -180,8 +180,8 @@ PackPanel pack_panel_of(BlockType type) {
     case iq4_nl: return pack_panel<quant::IQ4_NL, iq4_nl>;
     case iq4_xs: return pack_panel<quant::IQ4_XS, iq4_xs>;
     case mxfp4: return pack_panel<quant::MXFP4, mxfp4>;
+    default: return nullptr;
   }
-  return nullptr;
 }
 
 size_t panel_bytes(BlockType type, int64_t k) {

@@ -36,7 +36,7 @@ PROPANE_INLINE Vec load_halves(const std::byte* p, int part) {
 #endif
 }
 template <typename Byte>
-PROPANE_INLINE Vec load_bytes(const std::byte* p, int part) {
+PROPANE_INLINE Vec load_bytes(const std::byte* p, [[maybe_unused]] int part) {
 #if defined(PROPANE_TARGET_avx512)
   const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
   return _mm512_cvtepi32_ps(Byte(-1) < 0 ? _mm512_cvtepi8_epi32(bytes) : _mm512_cvtepu8_epi32(bytes));
