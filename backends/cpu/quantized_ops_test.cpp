@@ -5,6 +5,7 @@
 
 #include "backends/cpu/cpu_device.h"
 #include "backends/ref/ref_device.h"
+#include "base/error.h"
 #include "base/random.h"
 #include "graph/ops.h"
 #include "graph/plan.h"

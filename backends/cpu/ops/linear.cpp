@@ -84,7 +84,10 @@ struct LinearsCall {
       QuantOutput list[kMostOutputs];
       for (int i = 0; i < count; ++i)
         list[i].weight = {weights[i].type, weights[i].out, weights[i].in, nullptr}, list[i].ldy = weights[i].out;
-      return quant_linears_scratch_bytes(quantized_shape(list), threads().size());
+      float some = 0;  // that there is a swiglu counts, not where
+      QuantLinears call = quantized_shape(list);
+      if (swiglu >= 0) call.swiglu = &some;
+      return quant_linears_scratch_bytes(call, threads().size());
     }
     LinearOutput list[kMostOutputs];
     for (int i = 0; i < count; ++i) list[i].n = weights[i].out, list[i].ldc = weights[i].out;
