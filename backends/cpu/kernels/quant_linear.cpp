@@ -30,7 +30,7 @@ constexpr int64_t kFewRows = 8;
 
 // Bytes of weights that one task reads: with few rows little enough for all threads to end together, with many little
 // enough for the second-level cache to keep them while the rows pass.
-constexpr int64_t kFewRowsTask = 64 << 10, kManyRowsTask = 256 << 10;
+constexpr int64_t kFewRowsTask = 2048 << 10, kManyRowsTask = 256 << 10;
 constexpr int64_t kSwigluColumns = 256;  // at most, of a task that has both gate and up
 
 bool identity(const Epilogue& e) {
