@@ -66,7 +66,9 @@ void read_gemma3(const JsonSettings& j, ModelConfig& c) {
   if (j.has("layer_types")) {
     read_layer_types(j, c);
   } else {
-    c.layer_kinds = every_nth_global(c.n_layer, j.integer("sliding_window_pattern", 6));
+    const int64_t pattern = j.integer("sliding_window_pattern", 6);
+    if (pattern < 1) j.unsupported("sliding_window_pattern", "a global layer every " + std::to_string(pattern));
+    c.layer_kinds = every_nth_global(c.n_layer, pattern);
     c.local_window = j.integer("sliding_window");
   }
   c.rope_theta = j.real("rope_theta", 1e6);

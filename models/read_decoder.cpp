@@ -7,6 +7,21 @@
 
 namespace propane {
 
+void check_sizes(const std::string& file, const ModelConfig& c) {
+  const auto check = [&](const char* what, int64_t value, int64_t most) {
+    if (value < 1 || value > most) fail("{}: expected 1 to {} {}, found {}", file, most, what, value);
+  };
+  check("layers", c.n_layer, 1 << 12);
+  check("channels", c.dim, 1 << 20);
+  check("heads", c.n_head, 1 << 14);
+  check("key heads", c.n_kv_head, 1 << 14);
+  check("channels a head", c.head_dim, 1 << 14);
+  check("channels inside the MLP", c.hidden, 1 << 22);
+  check("tokens", c.vocab, 1 << 24);
+  check("positions", c.seq, int64_t{1} << 31);
+  if (c.n_expert != 0) check("experts", c.n_expert, 1 << 14);
+}
+
 void read_decoder(const JsonSettings& j, ModelConfig& c) {
   c.family = Family::llama;
   c.n_layer = j.integer("num_hidden_layers");
@@ -19,6 +34,7 @@ void read_decoder(const JsonSettings& j, ModelConfig& c) {
   c.seq = j.integer("max_position_embeddings", 2048);
   c.norm_eps = j.real("rms_norm_eps", 1e-6);
   c.tied = j.boolean("tie_word_embeddings", false);
+  check_sizes(j.file(), c);
   read_rope(j, c);
 }
 
@@ -36,6 +52,7 @@ void read_decoder(const GgufSettings& g, ModelConfig& c) {
   c.norm_eps = g.real("attention.layer_norm_rms_epsilon");
   c.vocab = token_count(g);
   c.tied = !g.files().find("output.weight");
+  check_sizes(g.file(), c);
   read_rope(g, c);
 }
 

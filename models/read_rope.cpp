@@ -15,6 +15,22 @@ namespace {
 
 int64_t rotary_dim(const ModelConfig& c) { return c.rotary_dim > 0 ? c.rotary_dim : c.head_dim; }
 
+// The part of a head that turns, as a share of it. `key` is what says so.
+template <typename Settings>
+void set_part(const Settings& from, const char* key, double part, ModelConfig& c) {
+  const double dim = std::floor(part * static_cast<double>(c.head_dim) + 1e-6);  // transformers truncates
+  if (!(part > 0 && part <= 1) || static_cast<int64_t>(dim) % 2 != 0 || dim < 2)
+    from.unsupported(key, fmt::format("{} of {} channels turned", dim, c.head_dim));
+  c.rotary_dim = part == 1 ? 0 : static_cast<int64_t>(dim);
+}
+
+// The context that a model was first trained on, in tokens.
+template <typename Settings>
+double checked_context(const Settings& from, const char* key, double tokens) {
+  if (!(tokens > 1 && tokens < 1e9)) from.unsupported(key, fmt::format("a context of {} tokens", tokens));
+  return tokens;
+}
+
 void scale_all(ModelConfig& c, double factor) {
   if (factor != 1) c.rope_factors.assign(static_cast<size_t>(rotary_dim(c) / 2), factor);
 }
@@ -48,8 +64,8 @@ double longrope_amplitude(double factor, double original) {
 }
 
 void read_longrope(const JsonSettings& j, const JsonSettings& r, ModelConfig& c) {
-  const double original = r.has("original_max_position_embeddings") ? r.real("original_max_position_embeddings")
-                                                                    : j.real("original_max_position_embeddings");
+  const char* const key = "original_max_position_embeddings";
+  const double original = checked_context(r, key, r.has(key) ? r.real(key) : j.real(key));
   c.rope_factors = r.reals("short_factor");
   if (static_cast<int64_t>(c.rope_factors.size()) != rotary_dim(c) / 2)
     r.unsupported("short_factor", fmt::format("{} factors for {} pairs", c.rope_factors.size(), rotary_dim(c) / 2));
@@ -64,15 +80,13 @@ void read_rope(const JsonSettings& j, ModelConfig& c) {
   // transformers 5 writes rope_parameters, earlier ones rope_theta, partial_rotary_factor and rope_scaling.
   const char* key = j.has("rope_parameters") ? "rope_parameters" : "rope_scaling";
   c.rope_theta = j.real("rope_theta", 10000.0);
-  const double part = j.real("partial_rotary_factor", 1.0);
-  if (part != 1) c.rotary_dim = static_cast<int64_t>(static_cast<double>(c.head_dim) * part);
+  set_part(j, "partial_rotary_factor", j.real("partial_rotary_factor", 1.0), c);
   if (j.has(key)) read_rope(j, j.object(key), c);
 }
 
 void read_rope(const JsonSettings& j, const JsonSettings& r, ModelConfig& c) {
   c.rope_theta = r.real("rope_theta", c.rope_theta);
-  if (const double part = r.real("partial_rotary_factor", 1.0); part != 1)
-    c.rotary_dim = static_cast<int64_t>(static_cast<double>(c.head_dim) * part);
+  if (r.has("partial_rotary_factor")) set_part(r, "partial_rotary_factor", r.real("partial_rotary_factor"), c);
   const char* type_key = r.has("rope_type") ? "rope_type" : "type";
   const std::string type = r.text(type_key, "default");
   if (type == "linear") {
@@ -85,7 +99,8 @@ void read_rope(const JsonSettings& j, const JsonSettings& r, ModelConfig& c) {
   } else if (type == "yarn") {
     for (const char* unknown : {"mscale", "mscale_all_dim"})
       if (r.has(unknown)) r.unsupported(unknown, "an amplitude of their own");
-    const double original = r.real("original_max_position_embeddings", static_cast<double>(c.seq));
+    const double original = checked_context(r, "original_max_position_embeddings",
+                                            r.real("original_max_position_embeddings", static_cast<double>(c.seq)));
     const Yarn y{r.real("factor"), r.real("beta_fast", 32), r.real("beta_slow", 1), original,
                  r.boolean("truncate", true)};
     apply_yarn(y, c);
@@ -99,7 +114,8 @@ void read_rope(const JsonSettings& j, const JsonSettings& r, ModelConfig& c) {
 
 void read_rope(const GgufSettings& g, ModelConfig& c) {
   c.rope_theta = g.real("rope.freq_base", 10000.0);
-  if (const int64_t turned = g.integer("rope.dimension_count", c.head_dim); turned != c.head_dim) c.rotary_dim = turned;
+  const int64_t turned = g.integer("rope.dimension_count", c.head_dim);
+  set_part(g, "rope.dimension_count", static_cast<double>(turned) / static_cast<double>(c.head_dim), c);
   const std::string type = g.text("rope.scaling.type", "none");
   const double factor = g.real("rope.scaling.factor", 1.0);
   c.rope_amplitude = g.real("rope.scaling.attn_factor", 1.0);
@@ -107,7 +123,8 @@ void read_rope(const GgufSettings& g, ModelConfig& c) {
     scale_all(c, factor);
   } else if (type == "yarn") {
     const Yarn y{factor, g.real("rope.scaling.yarn_beta_fast", 32), g.real("rope.scaling.yarn_beta_slow", 1),
-                 g.real("rope.scaling.original_context_length", static_cast<double>(c.seq)),
+                 checked_context(g, "rope.scaling.original_context_length",
+                                 g.real("rope.scaling.original_context_length", static_cast<double>(c.seq))),
                  g.architecture() != "gpt-oss"};
     apply_yarn(y, c);
     c.rope_amplitude *= yarn_amplitude(factor);
@@ -118,7 +135,8 @@ void read_rope(const GgufSettings& g, ModelConfig& c) {
   if (auto divisors = g.tensor("rope_freqs.weight"); !divisors.empty()) c.rope_factors = std::move(divisors);
   if (auto divisors = g.tensor("rope_factors_short.weight"); !divisors.empty()) {
     c.rope_factors = std::move(divisors);
-    c.seq = c.longest_context = g.integer("rope.scaling.original_context_length");
+    const char* const key = "rope.scaling.original_context_length";
+    c.seq = c.longest_context = static_cast<int64_t>(checked_context(g, key, g.real(key)));
   }
   if (!c.rope_factors.empty() && static_cast<int64_t>(c.rope_factors.size()) != rotary_dim(c) / 2)
     g.unsupported("rope.dimension_count",

@@ -76,6 +76,10 @@ class GgufSettings {
 void read_decoder(const JsonSettings& from, ModelConfig& c);
 void read_decoder(const GgufSettings& from, ModelConfig& c);
 
+// Fails unless every size that has been read is one that a model can have, so that nothing is allocated, and no product
+// overflows, on the word of a file.
+void check_sizes(const std::string& file, const ModelConfig& c);
+
 // The rows of token_embd.weight.
 int64_t token_count(const GgufSettings& from);
 

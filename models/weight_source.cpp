@@ -84,6 +84,7 @@ WeightSource::WeightSource(const Path& path) : files_(path) {
     architecture = &find_hugging_face_architecture(settings.text("model_type"), settings.file());
     architecture->read_hugging_face(settings, config_);
   }
+  check_sizes(files_.name(), config_);
   try {
     config_.validate();
   } catch (const UsageError& e) {

@@ -208,6 +208,28 @@ TEST_F(BrokenModel, NamesDimensionsThatCannotBe) {
   EXPECT_THAT(message(), HasSubstr("n_head must be a multiple of n_kv_head, found 4 and 3"));
 }
 
+TEST_F(BrokenModel, TakesNoSizeOnItsWord) {
+  for (const char* key : {"num_hidden_layers", "hidden_size", "intermediate_size", "vocab_size", "num_attention_heads"})
+    for (const int64_t size : {int64_t{0}, int64_t{-7}, int64_t{1} << 40, INT64_MAX}) {
+      use("qwen2");
+      set(key, size);
+      EXPECT_THAT(message(), testing::MatchesRegex(".*: expected 1 to [0-9]+ .*, found -?[0-9]+")) << key << size;
+    }
+}
+
+TEST_F(BrokenModel, TakesNoPartOfAHeadOnItsWord) {
+  for (const double part : {0.0, -1.0, 1.5, 1e300, 0.4}) {
+    use("qwen2");
+    set("rope_parameters", {{"rope_type", "linear"}, {"factor", 2.0}, {"partial_rotary_factor", part}});
+    EXPECT_THAT(message(), HasSubstr("\"rope_parameters.partial_rotary_factor\"")) << part;
+  }
+  use("phi3_longrope");
+  auto rope = nlohmann::json::parse(read_file(folder_ / "config.json"))["rope_parameters"];
+  rope["original_max_position_embeddings"] = 1e300;
+  set("rope_parameters", rope);
+  EXPECT_THAT(message(), HasSubstr("original_max_position_embeddings\": models with a context of 1e+300 tokens"));
+}
+
 TEST_F(BrokenModel, NamesAMissingTensor) {
   rewrite([](std::string& name, Shape&) {
     if (name == "model.layers.1.mlp.up_proj.weight") name.clear();
