@@ -5,9 +5,9 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "formats/gguf_cursor.h"
 #include "formats/gguf_tensor_type.h"
-#include "formats/utf8.h"
 
 namespace propane {
 
@@ -44,9 +44,9 @@ uint64_t read_count(GgufCursor& cursor, std::string_view what, size_t least_byte
 
 std::string_view read_name(GgufCursor& cursor, std::string_view what, const std::string& file) {
   const std::string_view name = cursor.string(what);
-  if (name.empty() || name.size() > kMaxNameBytes || find_invalid_utf8(name) != std::string_view::npos) {
+  if (name.empty() || name.size() > kMaxNameBytes || !utf8_valid(name)) {
     fail("{}: expected a {} of 1 to {} bytes of UTF-8, found \"{}\" ({} bytes)", file, what, kMaxNameBytes,
-         replace_invalid_utf8(shown(name)), name.size());
+         utf8_replace_invalid(shown(name)), name.size());
   }
   return name;
 }
