@@ -107,13 +107,14 @@ TEST(TokenStream, GivesTheTextOfTheWhole) {
   }
 }
 
-// With bytes to fall back to nothing is lost, whatever the bytes.
+// With bytes to fall back to nothing is lost, whatever the bytes, but for U+2581, which is a space.
 TEST(Pieces, DecodingUndoesEncoding) {
   std::mt19937 random(5);
   for (const char* name : {"bpe.model", "unigram_bytes.model", "bpe.gguf", "hf_llama2.json", "hf_gemma.json"}) {
     const Tokenizer tokenizer = Tokenizer::load(testing::vocabulary(name));
     for (int i = 0; i < 3000; ++i) {
-      std::string text = testing::random_bytes(random, 40);
+      const std::string text = testing::random_bytes(random, 40);
+      if (text.find("\u2581") != text.npos) continue;
       ASSERT_EQ(tokenizer.decode(tokenizer.encode(text)), text) << name;
     }
   }
