@@ -260,7 +260,7 @@ def make(case):
     tokens = torch.from_numpy(np.random.default_rng(sum(name.encode())).integers(0, VOCAB, TOKENS)).long()
     with torch.no_grad():
         logits = model(tokens[None], use_cache=False).logits[0].float().contiguous()
-    copy.deepcopy(model).bfloat16().save_pretrained(folder, max_shard_size="60KB" if name == "llama" else "1GB")
+    copy.deepcopy(model).bfloat16().save_pretrained(folder, max_shard_size="30KB" if name == "llama" else "1GB")
     (folder / "generation_config.json").unlink(missing_ok=True)
     save_file({"tokens": tokens.int(), "logits": logits}, folder / "expected.safetensors")
     if name in ARCHITECTURES:
