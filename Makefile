@@ -45,6 +45,7 @@ test: configure
 	@ctest --preset $(PRESET) -j $(JOBS)
 
 test-peers: build
+	@cmake --build --preset $(PRESET) --target gguf_peer
 	@tools/venv.sh peers tests/peers/requirements.txt
 	@.venv-peers/bin/python -m pytest -q tests/peers
 

@@ -82,12 +82,16 @@ std::string read_file(const Path& path) {
 }
 
 void write_file_atomically(const Path& path, std::string_view content) {
+  write_file_atomically(path, [&](OutputFile& file) { file.write(content.data(), content.size()); });
+}
+
+void write_file_atomically(const Path& path, const std::function<void(OutputFile&)>& write) {
   static std::atomic<unsigned> writes{0};  // two threads writing one file each have a temporary of their own
   Path temporary = path;
   temporary += fmt::format(".tmp{}-{}", ::getpid(), writes.fetch_add(1));
   try {
     OutputFile file(temporary);
-    file.write(content.data(), content.size());
+    write(file);
     file.close();
     if (::rename(temporary.c_str(), path.c_str()) != 0) fail_errno(path, "rename the new file into place");
   } catch (...) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,9 +35,12 @@ class MappedFile {
 // The whole file as a string. Throws Error naming the file.
 std::string read_file(const Path& path);
 
+class OutputFile;
+
 // Writes a file by way of a temporary one beside it: write, fsync, rename, fsync of the folder. On failure (a full
-// disk, a read-only folder) throws Error and leaves what was there.
+// disk, a read-only folder, an exception of `write`) throws and leaves what was there.
 void write_file_atomically(const Path& path, std::string_view content);
+void write_file_atomically(const Path& path, const std::function<void(OutputFile&)>& write);
 
 // An output file of a known path, written in pieces; every failed write throws Error naming the file.
 class OutputFile {

@@ -117,6 +117,24 @@ TEST_F(FileTest, AtomicWriteIntoAMissingFolderNamesTheFile) {
               AllOf(HasSubstr("none/a.json"), HasSubstr("No such file or directory")));
 }
 
+TEST_F(FileTest, AtomicWriteInPiecesKeepsTheOldContentWhenTheWriterFails) {
+  const Path path = folder_ / "weights.bin";
+  write_file_atomically(path, [](OutputFile& file) {
+    file.write("ab", 2);
+    file.write("c", 1);
+  });
+  EXPECT_EQ(read_file(path), "abc");
+  EXPECT_EQ(error_of([&] {
+              write_file_atomically(path, [](OutputFile& file) {
+                file.write("x", 1);
+                fail("no more");
+              });
+            }),
+            "no more");
+  EXPECT_EQ(read_file(path), "abc");
+  EXPECT_THAT(names(), testing::ElementsAre("weights.bin"));
+}
+
 TEST_F(FileTest, MappedFileShowsTheContent) {
   const Path path = folder_ / "weights.bin";
   std::string content(10'000, '\0');

@@ -99,24 +99,27 @@ void bench_train(const Options& o) {
 }
 
 struct Bench {
-  train::RunConfig config;
   std::shared_ptr<Device> device;
   State state;
+  ModelConfig model;
+  uint64_t seed = 0;
   std::unique_ptr<Generator> generator;
   std::vector<int32_t> prompt;
 
   explicit Bench(const Options& o) : device(open_device(o.device)) {
     if (!o.model.empty()) {
-      config = train::load_model(o.model, state, *device).config;
+      model = train::load_any_model(o.model, state, *device).config;
     } else {
-      config = read_config(o);
-      train::initialize_parameters(config.model, config.seed, state, *device);
+      const train::RunConfig config = read_config(o);
+      model = config.model;
+      seed = config.seed;
+      train::initialize_parameters(model, seed, state, *device);
     }
-    generator = std::make_unique<Generator>(config.model, state, *device, o.prompt + o.tokens + 1);
-    const Random random(config.seed, stream_id("bench"));
+    generator = std::make_unique<Generator>(model, state, *device, o.prompt + o.tokens + 1);
+    const Random random(seed, stream_id("bench"));
     for (int64_t i = 0; i < o.prompt; ++i)
       prompt.push_back(
-          static_cast<int32_t>(random.words(static_cast<uint64_t>(i))[0] % static_cast<uint64_t>(config.model.vocab)));
+          static_cast<int32_t>(random.words(static_cast<uint64_t>(i))[0] % static_cast<uint64_t>(model.vocab)));
   }
 };
 
@@ -188,7 +191,7 @@ void add_bench_command(CLI::App& app) {
     CLI::App* c = cmd->add_subcommand(name, what);
     common(c);
     if (generates) {
-      c->add_option("--model", o->model, "A run folder, instead of random weights");
+      c->add_option("--model", o->model, "A run folder, a GGUF file or a Hugging Face folder, instead of random weights");
       c->add_option("--prompt-tokens", o->prompt, "Tokens of the prompt")
           ->capture_default_str()
           ->check(CLI::PositiveNumber);

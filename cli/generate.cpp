@@ -57,24 +57,23 @@ void run(const Options& o) {
   set_thread_count(o.threads);
   const auto device = open_device(o.device);
   State state;
-  const train::TrainedModel model = train::load_model(o.model, state, *device);
+  const train::LoadedModel model = train::load_any_model(o.model, state, *device);
 
   std::vector<int32_t> prompt;
   if (!o.prompt_ids.empty()) {
     prompt = parse_ids(o.prompt_ids);
   } else {
-    if (const auto bos = model.tokenizer.bos_id()) prompt.push_back(*bos);
+    prompt = model.tokenizer.spec().prefix;
+    if (const auto bos = model.tokenizer.bos_id(); prompt.empty() && bos && model.begins_texts) prompt.push_back(*bos);
     model.tokenizer.encode_to(o.prompt, AllowedSpecials::none(), prompt);
   }
   if (prompt.empty()) fail_usage("--prompt is empty and the tokenizer has no token that begins a text");
   const int64_t wanted = static_cast<int64_t>(prompt.size()) + o.generate.max_tokens;
-  int64_t context = o.context > 0 ? o.context : wanted;
-  if (model.config.model.family == Family::gpt2) context = std::min(context, model.config.model.seq);
-  Generator generator(model.config.model, state, *device, context);
+  Generator generator(model.config, state, *device, model.longest_context(o.context > 0 ? o.context : wanted));
   if (o.dump_logits) return dump_logits(generator, prompt, *device);
 
   GenerateOptions options = o.generate;
-  if (const auto bos = model.tokenizer.bos_id()) options.stop_tokens.push_back(*bos);
+  options.stop_tokens.insert(options.stop_tokens.end(), model.end_tokens.begin(), model.end_tokens.end());
   const Generated result = generate(generator, model.tokenizer, prompt, options, [&](std::string_view text) {
     if (o.json) return;
     std::fwrite(text.data(), 1, text.size(), stdout);
@@ -107,7 +106,7 @@ void add_generate_command(CLI::App& app) {
   auto o = std::make_shared<Options>();
   o->generate.sampling.seed = 42;
   CLI::App* cmd = app.add_subcommand("generate", "Continue a prompt; only the generated text goes to stdout");
-  cmd->add_option("--model", o->model, "Run folder, or a checkpoint folder in it")->required();
+  cmd->add_option("--model", o->model, "A run folder or a checkpoint in it, a GGUF file, a Hugging Face folder")->required();
   cmd->add_option("--prompt", o->prompt, "Text to continue");
   cmd->add_option("--prompt-ids", o->prompt_ids, "The prompt as token ids, 1,2,3: nothing is put in front");
   cmd->add_option("--max-tokens", o->generate.max_tokens, "Tokens to generate at most")

@@ -17,6 +17,7 @@ int main(int argc, char** argv) {
   propane::add_train_command(app);
   propane::add_eval_command(app);
   propane::add_generate_command(app);
+  propane::add_chat_command(app);
   propane::add_convert_command(app);
   propane::add_data_command(app);
   propane::add_tokenizer_command(app);

@@ -25,7 +25,7 @@ else()
   set(not_built parquet.cpp)
 endif()
 
-propane_library(formats DEPS propane_base nlohmann_json::nlohmann_json ZLIB::ZLIB PkgConfig::ZSTD ${CMAKE_DL_LIBS}
+propane_library(formats DEPS propane_quant propane_base nlohmann_json::nlohmann_json ZLIB::ZLIB PkgConfig::ZSTD ${CMAKE_DL_LIBS}
                 EXCLUDE parquet_module.cpp ${not_built})
 if(PROPANE_PARQUET)
   target_compile_definitions(propane_formats PUBLIC PROPANE_HAS_PARQUET)

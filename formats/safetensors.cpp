@@ -1,15 +1,11 @@
 #include "formats/safetensors.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <cstdio>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <set>
-#include <system_error>
 #include <utility>
 
 #include "base/error.h"
@@ -217,25 +213,13 @@ void write_safetensors(const Path& path, std::span<const TensorToWrite> tensors,
   text.append((kDataAlignment - start % kDataAlignment) % kDataAlignment, ' ');
   const uint64_t length = text.size();
 
-  Path temporary = path;
-  temporary += ".tmp" + std::to_string(::getpid());
-  try {
-    OutputFile file(temporary);
+  write_file_atomically(path, [&](OutputFile& file) {
     file.write(&length, sizeof length);
     file.write(text.data(), text.size());
     for (const TensorToWrite* tensor : order) {
       file.write(tensor->data, static_cast<size_t>(tensor->shape.count()) * dtype_size(tensor->dtype));
     }
-    file.close();
-    std::filesystem::rename(temporary, path);
-  } catch (const std::filesystem::filesystem_error& error) {
-    ::unlink(temporary.c_str());
-    fail("{}: cannot rename the new file into place: {}", path.string(), error.code().message());
-  } catch (...) {
-    ::unlink(temporary.c_str());
-    throw;
-  }
-  sync_folder(path.has_parent_path() ? path.parent_path() : Path("."));
+  });
 }
 
 }  // namespace propane

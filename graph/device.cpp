@@ -1,6 +1,7 @@
 #include "graph/device.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <new>
@@ -39,6 +40,25 @@ void Device::prepare(const WeightLayout& layout, const Type&, const void*, Span)
 
 namespace {
 
+class MappedBuffer : public Buffer {
+ public:
+  MappedBuffer(std::span<const std::byte> content, std::shared_ptr<const void> owner) : owner_(std::move(owner)) {
+    bytes = content.size();
+    host = const_cast<std::byte*>(content.data());
+  }
+
+  // Only whole pages; they come back from the file when touched.
+  void evict() override {
+    const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+    const uintptr_t begin = (reinterpret_cast<uintptr_t>(host) + page - 1) / page * page;
+    const uintptr_t end = (reinterpret_cast<uintptr_t>(host) + bytes) / page * page;
+    if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  }
+
+ private:
+  std::shared_ptr<const void> owner_;
+};
+
 // Large buffers come straight from the system (zeroed lazily, and huge pages where it has them).
 class HostBuffer : public Buffer {
  public:
@@ -70,6 +90,10 @@ class HostBuffer : public Buffer {
 };
 
 }  // namespace
+
+std::shared_ptr<Buffer> map_host(std::span<const std::byte> bytes, std::shared_ptr<const void> owner) {
+  return std::make_shared<MappedBuffer>(bytes, std::move(owner));
+}
 
 std::shared_ptr<Buffer> allocate_host(size_t bytes) { return std::make_shared<HostBuffer>(bytes); }
 

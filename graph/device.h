@@ -70,6 +70,9 @@ class Buffer {
   virtual ~Buffer() = default;
   size_t bytes = 0;
   void* host = nullptr;
+
+  // Nobody will read the content soon: memory that a file stands behind is given back to the system.
+  virtual void evict() {}
 };
 
 // A place in a buffer.
@@ -116,6 +119,9 @@ class Device {
 
 // Plain host memory, 64-byte aligned, for devices that compute on the host.
 std::shared_ptr<Buffer> allocate_host(size_t bytes);
+
+// Bytes of a mapped file as a buffer that is only read; `owner` keeps the mapping.
+std::shared_ptr<Buffer> map_host(std::span<const std::byte> bytes, std::shared_ptr<const void> owner);
 
 // What devices on the host share: memory is the host's and submit runs at once.
 class HostDevice : public Device {

@@ -30,7 +30,11 @@ struct Val {
 struct Type {
   DType dtype = DType::f32;
   Shape shape;
-  size_t bytes() const { return static_cast<size_t>(shape.count()) * dtype_size(dtype); }
+  // Throws Error for a block type whose rows are no whole blocks.
+  size_t bytes() const {
+    return is_block(dtype) ? static_cast<size_t>(shape.rows()) * row_bytes(dtype, shape.dim(-1))
+                           : static_cast<size_t>(shape.count()) * dtype_size(dtype);
+  }
   std::string str() const;  // "f32[2, 3]"
   bool operator==(const Type&) const = default;
 };

@@ -53,8 +53,8 @@ bool writes_state(const Node& node) {
 std::span<const OpDef* const> all_ops() {
   static const std::vector<const OpDef*> ops = [] {
     std::vector<const OpDef*> list;
-    for (auto family : {linear_ops(), elementwise_ops(), norm_ops(), embedding_ops(), attention_ops(), loss_ops(),
-                        optimizer_ops(), state_ops(), collective_ops()})
+    for (auto family : {linear_ops(), elementwise_ops(), norm_ops(), embedding_ops(), attention_ops(), expert_ops(),
+                        loss_ops(), optimizer_ops(), state_ops(), collective_ops()})
       for (const OpDef& op : family) list.push_back(&op);
     return list;
   }();

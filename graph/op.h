@@ -68,6 +68,7 @@ std::span<const OpDef> elementwise_ops();
 std::span<const OpDef> norm_ops();
 std::span<const OpDef> embedding_ops();
 std::span<const OpDef> attention_ops();
+std::span<const OpDef> expert_ops();
 std::span<const OpDef> loss_ops();
 std::span<const OpDef> optimizer_ops();
 std::span<const OpDef> state_ops();

@@ -29,6 +29,7 @@ std::vector<Val> norm_linears(Graph& g, Val x, Val gain, double eps, std::span<c
 // --- elementwise.cpp -------------------------------------------------------------------------------------------------
 Val add(Graph& g, Val x, Val y, double alpha = 1.0);       // x + alpha·y
 Val scale(Graph& g, Val x, double factor);                 // factor·x
+Val multiply(Graph& g, Val x, Val y);                      // x ⊙ y
 Val mix(Graph& g, Val x, Val a, Val y, Val b);             // a·x + b·y with scalars a, b [1]
 Val activation(Graph& g, Val x, const std::string& kind);  // relu2, gelu_tanh, gelu, silu, sigmoid
 Val swiglu(Graph& g, Val gate, Val up);                    // silu(gate) ⊙ up
@@ -48,21 +49,36 @@ Val gather_rows(Graph& g, Val x, Val index);  // x[b, index[b], :]
 // --- attention.cpp ---------------------------------------------------------------------------------------------------
 struct RopeOptions {
   double theta = 10000.0;
-  bool interleaved = false;      // pairs (2i, 2i+1); otherwise (i, i + head_dim/2)
-  bool transposed_sign = false;  // autoresearch: y1 = x1·cos + x2·sin, y2 = −x1·sin + x2·cos
-  int64_t max_position = 0;      // tables are built for positions below this
+  bool interleaved = false;          // pairs (2i, 2i+1); otherwise (i, i + head_dim/2)
+  bool transposed_sign = false;      // autoresearch: y1 = x1·cos + x2·sin, y2 = −x1·sin + x2·cos
+  int64_t max_position = 0;          // tables are built for positions below this
+  int64_t rotary_dim = 0;            // elements of a head that turn, the first ones; 0: all
+  std::vector<double> factors = {};  // what each pair's frequency is divided by (linear, YaRN, LongRoPE); empty: 1
+  double amplitude = 1.0;            // multiplies cos and sin (YaRN's and LongRoPE's attention factor)
   // Llama-3 scaling; factor 0 means none.
   double scaling_factor = 0, low_freq_factor = 1, high_freq_factor = 4, original_max_position = 8192;
 };
 Val rope(Graph& g, Val x, Val positions, const RopeOptions& options);  // [batch, seq, heads, head_dim], [batch, seq]
+std::vector<double> rope_factors(const Attrs& attrs);                  // of a rope node; empty when it has none
 struct AttentionInputs {
-  Val q;          // [batch, q_len, n_head, head_dim]
-  Val k, v;       // [batch, kv_max, n_kv_head, head_dim]
-  Val q_pos;      // i32 [batch, q_len]: each query's place among the keys
-  Val kv_len;     // i32 [batch]: keys in use
-  Val doc_start;  // i32 [batch, q_len], optional: the first key that a query may see
+  Val q;           // [batch, q_len, n_head, head_dim]
+  Val k, v;        // [batch, kv_max, n_kv_head, head_dim]
+  Val q_pos;       // i32 [batch, q_len]: each query's place among the keys
+  Val kv_len;      // i32 [batch]: keys in use
+  Val doc_start;   // i32 [batch, q_len], optional: the first key that a query may see
+  Val sinks = {};  // [n_head], optional, inference only: scores of a key that every query sees and whose value is 0
 };
-Val attention(Graph& g, const AttentionInputs& in, int64_t window, double scale);  // window 0: all keys
+// window 0: all keys; softcap 0: none, else scores become cap·tanh(score/cap) (inference only)
+Val attention(Graph& g, const AttentionInputs& in, int64_t window, double scale, double softcap = 0);
+
+// --- experts.cpp (inference only) ------------------------------------------------------------------------------------
+struct ExpertChoice {
+  Val weights, ids;  // [..., k], i32 [..., k]
+};
+ExpertChoice choose_experts(Graph& g, Val scores, int64_t k, bool normalize);  // scores [..., experts]
+Val expert_linear(Graph& g, Val x, Val w, Val ids, Val bias = {});             // w[ids]·x: [..., k, out]
+Val expert_sum(Graph& g, Val y, Val weights);                                  // Σ_j weights[..., j]·y[..., j, :]
+Val clamped_swiglu(Graph& g, Val gate, Val up, double alpha, double limit);    // gpt-oss's
 
 // --- loss.cpp --------------------------------------------------------------------------------------------------------
 Val softcap(Graph& g, Val x, double cap);              // cap·tanh(x/cap)

@@ -129,6 +129,10 @@ const WrongCall kWrongCalls[] = {
      [](Operands o) {
        return std::vector{o.f(2), o.f(2)};
      }},
+    {"multiply", "must have the same shape",
+     [](Operands o) {
+       return std::vector{o.f(2, 3), o.f(3, 2)};
+     }},
     {"mix", "input 1 must have shape [1]",
      [](Operands o) {
        return std::vector{o.f(2), o.f(2), o.f(2), o.f(1)};
@@ -266,6 +270,30 @@ const WrongCall kWrongCalls[] = {
        return std::vector{o.f(1, 3, 2, 4), o.f(1, 3, 2, 4), o.f(1, 3, 2, 4), o.i(1, 3), o.i(1)};
      },
      {{"window", int64_t{-1}}}},
+    {"choose_experts",
+     "at most the number of experts",
+     [](Operands o) { return std::vector{o.f(2, 3)}; },
+     {{"k", int64_t{4}}}},
+    {"expert_linear", "must be [experts, out, in]",
+     [](Operands o) {
+       return std::vector{o.f(2, 3), o.f(4, 3), o.i(2, 1)};
+     }},
+    {"expert_linear", "or [..., k, in] for the choices [..., k]",
+     [](Operands o) {
+       return std::vector{o.f(2, 2, 3), o.f(4, 5, 3), o.i(2, 1)};
+     }},
+    {"expert_linear", "input 3 must have shape [4, 5]",
+     [](Operands o) {
+       return std::vector{o.f(2, 3), o.f(4, 5, 3), o.i(2, 1), o.f(5)};
+     }},
+    {"expert_sum", "weights [..., k]",
+     [](Operands o) {
+       return std::vector{o.f(2, 3, 5), o.f(2, 4)};
+     }},
+    {"clamped_swiglu", "must have the same shape",
+     [](Operands o) {
+       return std::vector{o.f(2), o.f(3)};
+     }},
     {"attention_grad",
      "input 4 must have shape [1, 2, 3], found [1, 3, 2]",
      [](Operands o) {

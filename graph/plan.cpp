@@ -292,6 +292,7 @@ void Plan::run() {
     Buffer& plain = *weight.tensor->buffer;
     if (plain.host) {
       weight.device->prepare(weight.layout, weight.tensor->type, plain.host, {weight.prepared->buffer.get(), 0});
+      plain.evict();
     } else {
       std::vector<std::byte> copy(weight.tensor->type.bytes());
       weight.tensor->device->download(copy.data(), {&plain, 0}, copy.size());

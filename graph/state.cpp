@@ -26,6 +26,19 @@ State::Tensor& State::get(const std::string& name, const Type& type, Device& dev
   return tensor;
 }
 
+State::Tensor& State::adopt(const std::string& name, const Type& type, Device& device, std::shared_ptr<Buffer> buffer) {
+  if (buffer->bytes != type.bytes())
+    fail("state '{}' is {}, {} bytes; a buffer of {} was given", name, type.str(), type.bytes(), buffer->bytes);
+  const auto [found, fresh] = tensors_.emplace(name, Tensor{type, &device, std::move(buffer), 1, {}});
+  if (!fresh) fail("there is a state named '{}' already", name);
+  return found->second;
+}
+
+const State::Tensor* State::find(const std::string& name) const {
+  const auto found = tensors_.find(name);
+  return found == tensors_.end() ? nullptr : &found->second;
+}
+
 State::Tensor* State::find(const std::string& name) {
   const auto found = tensors_.find(name);
   return found == tensors_.end() ? nullptr : &found->second;

@@ -27,7 +27,11 @@ class State {
   // The tensor of this name, made and zeroed on `device` when there is none. Throws Error when it exists with another
   // type or on another device.
   Tensor& get(const std::string& name, const Type& type, Device& device);
+  // A tensor whose plain form is `buffer`, of type.bytes(): a weight that is only read (see map_host). Throws Error
+  // when the name is taken or the size is another.
+  Tensor& adopt(const std::string& name, const Type& type, Device& device, std::shared_ptr<Buffer> buffer);
   Tensor* find(const std::string& name);
+  const Tensor* find(const std::string& name) const;
   // Throws Error when there is none.
   Tensor& at(const std::string& name);
 

@@ -29,13 +29,14 @@ Generator::Generator(const ModelConfig& config, State& state, Device& device, in
   if (config.family == Family::gpt2 && context > config.seq)
     fail("the model has learned positions for {} tokens; a context of {} was asked for", config.seq, context);
   logits_.resize(static_cast<size_t>(config.vocab));
+  tokens_.reserve(static_cast<size_t>(context));
 }
 
 Plan& Generator::plan(int64_t len) {
   auto& known = plans_[len];
   if (known) return *known;
   Graph g;
-  const Trunk trunk = build_trunk(g, config_, {1, len, context_, false});
+  const Trunk trunk = build_trunk(g, config_, {.batch = 1, .len = len, .kv_max = context_, .stored = &state_});
   const Val x = gather_rows(g, trunk.x, g.input("last", {DType::i32, {1}}));
   g.output("logits", build_logits(g, config_, x, trunk.head));
   fuse(g, [&](const Graph& graph, const Node& node) { return device_.takes(graph, node); });
@@ -46,8 +47,8 @@ Plan& Generator::plan(int64_t len) {
 std::span<const float> Generator::feed(std::span<const int32_t> tokens) {
   const auto n = static_cast<int64_t>(tokens.size());
   if (n == 0) fail("there is no token to continue from");
-  if (length_ + n > context_)
-    fail("the context of {} tokens is full: {} are in it and {} were to follow", context_, length_, n);
+  if (length() + n > context_)
+    fail("the context of {} tokens is full: {} are in it and {} were to follow", context_, length(), n);
   for (int32_t token : tokens)
     if (token < 0 || token >= config_.vocab)
       fail("token {} is outside the model's vocabulary of {}", token, config_.vocab);
@@ -55,14 +56,15 @@ std::span<const float> Generator::feed(std::span<const int32_t> tokens) {
     const int64_t len = *std::find_if(std::begin(kChunks), std::end(kChunks), [&](int64_t c) { return c <= n - at; });
     Plan& p = plan(len);
     int32_t positions[256];
-    for (int64_t i = 0; i < len; ++i) positions[i] = static_cast<int32_t>(length_ + i);
-    p.set("tokens", tokens.subspan(static_cast<size_t>(at), static_cast<size_t>(len)));
+    for (int64_t i = 0; i < len; ++i) positions[i] = static_cast<int32_t>(length() + i);
+    const auto fed = tokens.subspan(static_cast<size_t>(at), static_cast<size_t>(len));
+    p.set("tokens", fed);
     p.set("positions", std::span<const int32_t>(positions, static_cast<size_t>(len)));
-    const int32_t kv_len = static_cast<int32_t>(length_ + len), last = static_cast<int32_t>(len - 1);
+    const int32_t kv_len = static_cast<int32_t>(length() + len), last = static_cast<int32_t>(len - 1);
     p.set("kv_len", std::span(&kv_len, 1));
     p.set("last", std::span(&last, 1));
     p.run();
-    length_ += len;
+    tokens_.insert(tokens_.end(), fed.begin(), fed.end());
     at += len;
     if (at < n) continue;
     if (config_.dtype == DType::f64) {
@@ -76,17 +78,28 @@ std::span<const float> Generator::feed(std::span<const int32_t> tokens) {
   return logits_;
 }
 
+int64_t Generator::common_prefix(std::span<const int32_t> tokens) const {
+  const size_t most = std::min(tokens.empty() ? 0 : tokens.size() - 1, tokens_.size());
+  const auto [ours, theirs] = std::mismatch(tokens_.begin(), tokens_.begin() + static_cast<ptrdiff_t>(most), tokens.begin());
+  return ours - tokens_.begin();
+}
+
+std::span<const float> Generator::resume(std::span<const int32_t> tokens) {
+  reset(common_prefix(tokens));
+  return feed(tokens.subspan(tokens_.size()));
+}
+
 size_t Generator::bytes_per_token() const {
   size_t bytes = 0;
   for (const Param& p : parameters(config_)) {
     const bool looked_up = p.kind == ParamKind::embedding || p.kind == ParamKind::value_embedding;
-    const size_t size = dtype_size(p.dtype);
-    bytes += size * static_cast<size_t>(looked_up ? p.shape[1] : p.shape.count());
+    const Type& type = state_.at(p.name).type;
+    bytes += looked_up ? row_bytes(type.dtype, p.shape[1]) : type.bytes();
+    if (looked_up && p.kind == ParamKind::embedding && config_.tied) bytes += type.bytes();  // the head
   }
-  if (config_.tied) bytes += dtype_size(config_.dtype) * static_cast<size_t>(config_.vocab * config_.dim);
   for (int64_t i = 0; i < config_.n_layer; ++i) {
     const int64_t window = config_.window(i);
-    const int64_t keys = window > 0 ? std::min(window, length_) : length_;
+    const int64_t keys = window > 0 ? std::min(window, length()) : length();
     bytes += 2 * dtype_size(config_.dtype) * static_cast<size_t>(keys * config_.kv_dim());
   }
   return bytes;
@@ -98,7 +111,8 @@ Generated generate(Generator& generator, const Tokenizer& tokenizer, std::span<c
   result.prompt_tokens = static_cast<int64_t>(prompt.size());
   result.finish = "length";
   const auto start = std::chrono::steady_clock::now();
-  std::span<const float> logits = generator.feed(prompt);
+  result.cached_tokens = generator.common_prefix(prompt);
+  std::span<const float> logits = generator.resume(prompt);
   result.prefill_seconds = seconds_since(start);
 
   Sampler sampler(options.sampling, static_cast<int64_t>(logits.size()));
@@ -137,12 +151,16 @@ Generated generate(Generator& generator, const Tokenizer& tokenizer, std::span<c
       if (emit) emit(std::string_view(result.text).substr(emitted, end - emitted));
       emitted = end;
     }
+    if (options.interrupted && options.interrupted()) {
+      result.finish = "interrupted";
+      break;
+    }
     if (i + 1 == options.max_tokens) break;
     if (generator.length() == generator.context()) break;
     logits = generator.feed(std::span(&token, 1));
   }
   result.decode_seconds = seconds_since(decode_start);
-  if (result.finish == "length") result.text += stream.finish();
+  if (result.finish != "stop") result.text += stream.finish();
   if (emit && result.text.size() > emitted) emit(std::string_view(result.text).substr(emitted));
   return result;
 }

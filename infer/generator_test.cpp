@@ -93,6 +93,26 @@ TEST_P(Decoding, ChunkedAndSingleTokensGiveTheSameBits) {
   for (size_t i = 0; i < together.size(); ++i) EXPECT_EQ(last[i], together[i]);
 }
 
+TEST_P(Decoding, ResumingKeepsTheCommonBeginningAndGivesTheSameBits) {
+  const ModelConfig m = small(GetParam());
+  const auto device = make_cpu_device();
+  State state;
+  initialize_randomly(m, state, *device);
+  Generator generator(m, state, *device, 32);
+  auto tokens = text(20);
+  generator.feed(tokens);
+  EXPECT_EQ(generator.common_prefix(tokens), 19);  // the last is fed again, for its logits
+  tokens[12] = (tokens[12] + 1) % static_cast<int32_t>(m.vocab);
+  tokens.resize(17);
+  EXPECT_EQ(generator.common_prefix(tokens), 12);
+  const auto resumed = generator.resume(tokens);
+  const std::vector<float> got(resumed.begin(), resumed.end());
+  EXPECT_TRUE(std::equal(tokens.begin(), tokens.end(), generator.tokens().begin(), generator.tokens().end()));
+  generator.reset();
+  const auto afresh = generator.feed(tokens);
+  for (size_t i = 0; i < got.size(); ++i) EXPECT_EQ(got[i], afresh[i]);
+}
+
 INSTANTIATE_TEST_SUITE_P(Families, Decoding, testing::Values(Family::gpt, Family::llama, Family::gpt2),
                          [](const auto& test) { return family_name(test.param); });
 

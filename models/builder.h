@@ -17,14 +17,16 @@ class Builder {
   const BuildOptions& o;
   Val tokens, positions, kv_len, doc_start;
 
-  Val param(const std::string& name, Shape shape) { return g.state(name, {c.dtype, std::move(shape)}); }
+  // A weight of the model's element type, or of the type that BuildOptions::stored has it in.
+  Val param(const std::string& name, Shape shape);
   void layer(int64_t i) { g.set_scope("layers." + std::to_string(i)); }
 
   // [batch, len, heads·head_dim] -> [batch, len, heads, head_dim]
   Val heads(Val x, int64_t n) { return reshape(g, x, {o.batch, o.len, n, c.head_dim}); }
   // Causal attention of layer i over this graph's keys or its caches; q, k, v by head -> [batch, len, n_head·head_dim].
-  Val attend(int64_t i, Val q, Val k, Val v, int64_t window);
-  Val rotate(Val x, bool transposed_sign);
+  Val attend(int64_t i, Val q, Val k, Val v, int64_t window, Val sinks = {});
+  // RoPE as layer i has it; x as it is where it has none.
+  Val rotate(int64_t i, Val x, bool transposed_sign = false);
 };
 
 }  // namespace propane

@@ -17,6 +17,7 @@ std::string family_name(Family family) {
 }
 
 int64_t ModelConfig::window(int64_t layer) const {
+  if (family == Family::llama && layer_kind(layer) == 'l') return local_window;
   if (family != Family::gpt || layer == n_layer - 1 || window_pattern.empty()) return 0;
   const char kind = window_pattern[static_cast<size_t>(layer) % window_pattern.size()];
   if (kind == 'L') return 0;
@@ -43,6 +44,11 @@ void ModelConfig::validate() const {
     fail_usage(
         "[model] gpt2 needs n_head·head_dim = dim and n_kv_head = n_head, found {}·{} for dim {} and {} key heads",
         n_head, head_dim, dim, n_kv_head);
+  if (!layer_kinds.empty() && static_cast<int64_t>(layer_kinds.size()) != n_layer)
+    fail_usage("the model has {} layers, but {} layers' kinds are given", n_layer, layer_kinds.size());
+  if (layer_kinds.find('l') != std::string::npos) positive("local_window", local_window);
+  if (n_expert > 0 && (n_expert_used <= 0 || n_expert_used > n_expert))
+    fail_usage("a token uses from 1 to all of the {} experts, found {}", n_expert, n_expert_used);
   if (family == Family::gpt && dim < gate_channels)
     fail_usage("[model] dim must be at least gate_channels, found {} and {}", dim, gate_channels);
   for (char kind : window_pattern)

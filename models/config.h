@@ -43,6 +43,27 @@ struct ModelConfig {
   double rope_scaling_factor = 0, rope_low_freq_factor = 1, rope_high_freq_factor = 4,
          rope_original_max_position = 8192;
 
+  // llama, from loaded models only: no key of a [model] table
+  std::string layer_kinds;   // a letter a layer: g all keys, l the local window, n all keys without RoPE; empty: all g
+  int64_t local_window = 0;  // visible keys of an l layer, the query's own included
+  double local_rope_theta = 0;       // of l layers, unscaled; 0: like the others
+  int64_t rotary_dim = 0;            // elements of a head that RoPE turns; 0: all
+  std::vector<double> rope_factors;  // what each pair's frequency is divided by; empty: 1
+  double rope_amplitude = 1;         // multiplies RoPE's cos and sin
+  int64_t longest_context = 0;       // positions that rope_factors hold for; 0: no limit
+  double attention_scale = 0;        // 0: 1/sqrt(head_dim)
+  double attention_softcap = 0;      // of attention's scores; 0: none
+  double embedding_scale = 1;
+  bool out_bias = false;    // of attention's output
+  bool post_norms = false;  // gemma: the branches are normed once more before they are added
+  bool sinks = false;       // gpt-oss: a learned score a head of a key without value
+  bool gelu = false;        // GEGLU in the tanh form; else SwiGLU
+  int64_t n_expert = 0;     // 0: one MLP; else a mixture of this many, each of `hidden`
+  int64_t n_expert_used = 0;
+  bool expert_normalize = false;                  // the chosen experts' weights add up to 1
+  bool expert_bias = false;                       // router's and experts'
+  double swiglu_limit = 0, swiglu_alpha = 1.702;  // gpt-oss's clamped SwiGLU; 0: plain
+
   // gpt
   std::string window_pattern = "SSSL";  // tiled over the layers, the last always L
   int64_t short_window = 0;             // visible keys of an S layer, the query's own included; 0: seq/2 + 1
@@ -50,6 +71,7 @@ struct ModelConfig {
 
   // Visible keys of a layer, 0 for all.
   int64_t window(int64_t layer) const;
+  char layer_kind(int64_t layer) const { return layer_kinds.empty() ? 'g' : layer_kinds[static_cast<size_t>(layer)]; }
   // gpt: whether the layer adds a value embedding.
   bool has_value_embedding(int64_t layer) const { return layer % 2 == (n_layer - 1) % 2; }
   int64_t q_dim() const { return n_head * head_dim; }

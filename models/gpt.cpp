@@ -35,8 +35,8 @@ Trunk build_gpt(Graph& g, const ModelConfig& config, const BuildOptions& options
           linear(g, slice_last(g, n, 0, c.gate_channels), b.param(at + "attn.ve_gate", {c.n_kv_head, c.gate_channels}));
       v = value_gate(g, v, ve, gate);
     }
-    q = norm(b.rotate(q, true));
-    k = norm(b.rotate(k, true));
+    q = norm(b.rotate(i, q, true));
+    k = norm(b.rotate(i, k, true));
     const Val y = b.attend(i, q, k, v, c.window(i));
     x = add(g, x, linear(g, y, b.param(at + "attn.out", {c.dim, c.q_dim()})));
 

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "models/architecture.h"
 
 namespace propane {
 
@@ -17,74 +18,34 @@ void check_equal_exists(const ModelConfig& c) {
   if (c.softcap > 0)
     fail("transformers' {} has no logit softcap; this model was trained with softcap = {}", family_name(c.family),
          c.softcap);
+  if (!c.layer_kinds.empty() || c.post_norms || c.out_bias || !c.rope_factors.empty() || c.rotary_dim > 0)
+    fail("only models trained here are exported: this one has layers that transformers' llama lacks");
   if (c.qk_norm && c.qkv_bias) fail("transformers has no llama model with both q/k norms and q/k/v biases");
 }
 
-std::vector<HuggingFaceTensor> llama_tensors(const ModelConfig& c) {
-  const double damping = c.damped_residual ? 1.0 / std::sqrt(2.0 * static_cast<double>(c.n_layer)) : 1.0;
-  std::vector<HuggingFaceTensor> list;
-  list.push_back({"tok_embed", "model.embed_tokens.weight", {c.vocab, c.dim}});
-  for (int64_t i = 0; i < c.n_layer; ++i) {
-    const std::string us = fmt::format("layers.{}.", i), them = fmt::format("model.layers.{}.", i);
-    list.push_back({us + "attn_norm", them + "input_layernorm.weight", {c.dim}});
-    for (const auto& [name, rows] : {std::pair{"q", c.q_dim()}, {"k", c.kv_dim()}, {"v", c.kv_dim()}}) {
-      const bool permuted = c.rope_interleaved && name[0] != 'v';
-      list.push_back(
-          {us + "attn." + name, fmt::format("{}self_attn.{}_proj.weight", them, name), {rows, c.dim}, false, permuted});
-      if (c.qkv_bias)
-        list.push_back({fmt::format("{}attn.{}_bias", us, name),
-                        fmt::format("{}self_attn.{}_proj.bias", them, name),
-                        {rows},
-                        false,
-                        permuted});
-    }
-    if (c.qk_norm) {
-      list.push_back({us + "attn.q_norm", them + "self_attn.q_norm.weight", {c.head_dim}, false, c.rope_interleaved});
-      list.push_back({us + "attn.k_norm", them + "self_attn.k_norm.weight", {c.head_dim}, false, c.rope_interleaved});
-    }
-    list.push_back({us + "attn.out", them + "self_attn.o_proj.weight", {c.dim, c.q_dim()}, false, false, damping});
-    list.push_back({us + "mlp_norm", them + "post_attention_layernorm.weight", {c.dim}});
-    list.push_back({us + "mlp.gate", them + "mlp.gate_proj.weight", {c.hidden, c.dim}});
-    list.push_back({us + "mlp.up", them + "mlp.up_proj.weight", {c.hidden, c.dim}});
-    list.push_back({us + "mlp.down", them + "mlp.down_proj.weight", {c.dim, c.hidden}, false, false, damping});
-  }
-  list.push_back({"norm", "model.norm.weight", {c.dim}});
-  if (!c.tied) list.push_back({"lm_head", "lm_head.weight", {c.vocab, c.dim}});
-  return list;
-}
-
-std::vector<HuggingFaceTensor> gpt2_tensors(const ModelConfig& c) {
-  std::vector<HuggingFaceTensor> list;
-  list.push_back({"tok_embed", "transformer.wte.weight", {c.vocab, c.dim}});
-  list.push_back({"pos_embed", "transformer.wpe.weight", {c.seq, c.dim}});
-  for (int64_t i = 0; i < c.n_layer; ++i) {
-    const std::string us = fmt::format("layers.{}.", i), them = fmt::format("transformer.h.{}.", i);
-    const auto norm = [&](const char* a, const char* b) {
-      list.push_back({us + a + ".weight", them + b + ".weight", {c.dim}});
-      list.push_back({us + a + ".bias", them + b + ".bias", {c.dim}});
-    };
-    const auto project = [&](const char* a, const char* b, int64_t out, int64_t in) {
-      list.push_back({us + a, them + b + ".weight", {in, out}, true});
-      list.push_back({us + a + "_bias", them + b + ".bias", {out}});
-    };
-    norm("ln1", "ln_1");
-    project("attn.qkv", "attn.c_attn", 3 * c.dim, c.dim);
-    project("attn.out", "attn.c_proj", c.dim, c.dim);
-    norm("ln2", "ln_2");
-    project("mlp.up", "mlp.c_fc", c.hidden, c.dim);
-    project("mlp.down", "mlp.c_proj", c.dim, c.hidden);
-  }
-  list.push_back({"ln_f.weight", "transformer.ln_f.weight", {c.dim}});
-  list.push_back({"ln_f.bias", "transformer.ln_f.bias", {c.dim}});
-  if (!c.tied) list.push_back({"lm_head", "lm_head.weight", {c.vocab, c.dim}});
-  return list;
+// q and k, their biases and their norms: what RoPE's pairing goes through.
+bool is_rotated(const std::string& name) {
+  return name.find(".attn.q") != std::string::npos || name.find(".attn.k") != std::string::npos;
 }
 
 }  // namespace
 
 std::vector<HuggingFaceTensor> hugging_face_tensors(const ModelConfig& config) {
   check_equal_exists(config);
-  return config.family == Family::gpt2 ? gpt2_tensors(config) : llama_tensors(config);
+  const bool llama = config.family == Family::llama;
+  const auto names = (llama ? llama_architectures() : gpt2_architectures())[0].names;
+  const double damping = config.damped_residual ? 1.0 / std::sqrt(2.0 * static_cast<double>(config.n_layer)) : 1.0;
+  std::vector<HuggingFaceTensor> list;
+  for (const Param& p : parameters(config)) {
+    const TensorName* name = find_name(names, p.name);
+    if (!name) fail("transformers' {} has no tensor like '{}'", family_name(config.family), p.name);
+    const bool transposed = name->change == Change::transposed;
+    const bool damped = p.name.ends_with(".attn.out") || p.name.ends_with(".mlp.down");
+    list.push_back({p.name, filled_in(name->hugging_face, p.name), transposed ? Shape{p.shape[1], p.shape[0]} : p.shape,
+                    transposed, llama && config.rope_interleaved && is_rotated(p.name),
+                    llama && damped ? damping : 1.0});
+  }
+  return list;
 }
 
 void to_hugging_face(const HuggingFaceTensor& tensor, const ModelConfig& config, const float* from, float* to) {

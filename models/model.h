@@ -2,6 +2,7 @@
 #pragma once
 
 #include "graph/graph.h"
+#include "graph/state.h"
 #include "models/config.h"
 
 namespace propane {
@@ -11,6 +12,9 @@ struct BuildOptions {
   int64_t len = 1;     // tokens a row in this graph
   int64_t kv_max = 0;  // 0: attention over the graph's own tokens; else over KV caches of this many positions (state)
   bool documents = false;  // rows hold several documents that must not see each other (input doc_start)
+
+  // Weights that are in here keep the types they have there, such as the block types of a quantized file.
+  const State* stored = nullptr;
 };
 
 // What the graph reads per run:

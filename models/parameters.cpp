@@ -28,7 +28,11 @@ double flops_per_token(const ModelConfig& config) {
   for (const Param& param : parameters(config)) {
     const bool looked_up = param.kind == ParamKind::embedding || param.kind == ParamKind::value_embedding;
     const bool scalar = param.kind == ParamKind::resid_scalar || param.kind == ParamKind::x0_scalar;
-    if (!looked_up && !scalar) weights += static_cast<double>(param.shape.count());
+    // Of a mixture's experts a token meets a few.
+    const double share = param.shape.rank() == 3
+                             ? static_cast<double>(config.n_expert_used) / static_cast<double>(config.n_expert)
+                             : 1.0;
+    if (!looked_up && !scalar) weights += share * static_cast<double>(param.shape.count());
   }
   if (config.tied) weights += static_cast<double>(config.vocab * config.dim);
   double attention = 0;

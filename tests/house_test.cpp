@@ -238,9 +238,9 @@ TEST(House, TheDesignListsTheFoldersInOrder) {
     return it == house.end() ? -1 : it->level;
   };
   EXPECT_EQ(level("base"), 0);
-  const std::vector<std::string> order = {"base",     "formats",      "tokenizer", "graph", "models",
-                                          "backends", "backends/cpu", "applesim",  "infer", "train",
-                                          "serve",    "agent",        "lab",       "api",   "cli"};
+  const std::vector<std::string> order = {"base",     "formats",      "tokenizer", "jinja", "graph", "models",
+                                          "backends", "backends/cpu", "applesim",  "infer", "train", "serve",
+                                          "agent",    "lab",          "api",       "cli"};
   for (size_t i = 1; i < order.size(); ++i) EXPECT_LT(level(order[i - 1]), level(order[i])) << order[i];
   EXPECT_EQ(level("backends/ref"), level("backends/cpu"));
   EXPECT_GE(level("bench"), 0);

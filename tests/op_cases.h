@@ -99,6 +99,9 @@ inline void append_elementwise_cases(std::vector<OpCase>& cases) {
     b.output("z", add(b.graph, x, x, -0.5));
   });
   add_case("scale", [](CaseBuilder& b) { b.output("y", scale(b.graph, b.input("x", {3, 5}), -1.75)); });
+  add_case("multiply", [](CaseBuilder& b) {
+    b.output("z", multiply(b.graph, b.input("x", {3, 5}), b.input("y", {3, 5})));
+  });
   add_case("mix", [](CaseBuilder& b) {
     b.output("z", mix(b.graph, b.input("x", {3, 5}), b.weight("a", {1}), b.input("y", {3, 5}), b.weight("b", {1})));
   });
@@ -173,6 +176,8 @@ struct AttentionSetting {
   const char* name;
   int64_t batch = 2, q_len = 5, keys = 5, heads = 2, kv_heads = 2, head_dim = 4, window = 0;
   std::vector<double> q_pos = {}, kv_len = {}, doc_start = {};  // empty: 0, 1, ...; all keys; left out
+  double softcap = 0.0;
+  bool sinks = false;
 };
 
 inline std::vector<AttentionSetting> attention_settings() {
@@ -189,6 +194,11 @@ inline std::vector<AttentionSetting> attention_settings() {
       {.name = "decode", .batch = 3, .q_len = 1, .keys = 6, .heads = 4, .q_pos = {0, 5, 2}, .kv_len = {1, 6, 3}},
       {.name = "decode_window", .q_len = 1, .keys = 9, .window = 4, .q_pos = {8, 2}, .kv_len = {9, 3}},
       {.name = "padding", .q_len = 4, .keys = 4, .q_pos = {0, 1, 2, 3, 0, 1, -1, -1}, .kv_len = {4, 2}},
+      {.name = "softcap", .q_len = 9, .keys = 9, .heads = 4, .window = 5, .softcap = 0.75},
+      {.name = "softcap_decode", .q_len = 1, .keys = 150, .q_pos = {149, 2}, .kv_len = {150, 3}, .softcap = 2.0},
+      {.name = "sinks", .q_len = 9, .keys = 9, .heads = 4, .window = 3, .sinks = true},
+      {.name = "sinks_decode", .q_len = 1, .keys = 300, .q_pos = {299, 2}, .kv_len = {300, 3}, .sinks = true},
+      {.name = "sinks_documents", .doc_start = {0, 0, 2, 2, 4, 0, 1, 1, 3, 3}, .softcap = 1.5, .sinks = true},
       {.name = "sees_nothing", .q_len = 3, .keys = 3, .kv_len = {3, 0}, .doc_start = {0, 2, 3, 0, 0, 0}},
   };
 }
@@ -202,13 +212,14 @@ inline AttentionInputs attention_inputs(CaseBuilder& b, const AttentionSetting& 
   in.q_pos = b.index("q_pos", {s.batch, s.q_len}, s.q_pos.empty() ? positions(s.batch, s.q_len) : s.q_pos);
   in.kv_len = b.index("kv_len", {s.batch}, s.kv_len.empty() ? numbers(s.batch, static_cast<double>(s.keys)) : s.kv_len);
   if (!s.doc_start.empty()) in.doc_start = b.index("doc_start", {s.batch, s.q_len}, s.doc_start);
+  if (s.sinks) in.sinks = b.weight("sinks", {s.heads});
   return in;
 }
 
 inline void append_attention_cases(std::vector<OpCase>& cases) {
   for (const AttentionSetting& s : attention_settings())
     cases.push_back({std::string("attention_") + s.name, [s](CaseBuilder& b) {
-                       b.output("o", attention(b.graph, attention_inputs(b, s), s.window, 0.625));
+                       b.output("o", attention(b.graph, attention_inputs(b, s), s.window, 0.625, s.softcap));
                      }});
   struct Rope {
     const char* name;
@@ -218,12 +229,44 @@ inline void append_attention_cases(std::vector<OpCase>& cases) {
            Rope{"half_split", {.theta = 100.0, .max_position = 16}},
            Rope{"interleaved", {.theta = 100.0, .interleaved = true, .max_position = 16}},
            Rope{"transposed", {.theta = 100.0, .transposed_sign = true, .max_position = 16}},
+           Rope{"partial", {.theta = 100.0, .max_position = 16, .rotary_dim = 4}},
+           Rope{"partial_interleaved", {.theta = 100.0, .interleaved = true, .max_position = 16, .rotary_dim = 2}},
+           Rope{"factors", {.theta = 100.0, .max_position = 16, .factors = {1.0, 1.25, 8.5}, .amplitude = 1.19}},
            Rope{"scaled", {.theta = 500000.0, .max_position = 16, .scaling_factor = 8, .original_max_position = 64}},
        })
     cases.push_back({std::string("rope_") + name, [options = options](CaseBuilder& b) {
                        const Val at = b.index("positions", {2, 3}, {0, 1, 2, 5, -1, 15});
                        b.output("y", rope(b.graph, b.input("x", {2, 3, 2, 6}), at, options));
                      }});
+}
+
+inline void append_expert_cases(std::vector<OpCase>& cases) {
+  for (const bool normalize : {false, true})
+    cases.push_back({normalize ? "choose_experts_normalized" : "choose_experts", [normalize](CaseBuilder& b) {
+                       const ExpertChoice choice = choose_experts(b.graph, b.input("x", {2, 3, 7}), 3, normalize);
+                       b.output("weights", choice.weights);
+                       b.output("ids", choice.ids);
+                     }});
+  cases.push_back({"choose_experts_equal_scores", [](CaseBuilder& b) {
+                     const Val scores = b.given("x", {b.dtype, {2, 4}}, {1, 2, 2, 1, 0, 0, 0, 0});
+                     b.output("ids", choose_experts(b.graph, scores, 3, true).ids);
+                   }});
+  cases.push_back({"expert_linear", [](CaseBuilder& b) {
+                     const Val ids = b.index("ids", {2, 2}, {3, 0, 1, 3});
+                     b.output("y", expert_linear(b.graph, b.input("x", {2, 19}), b.weight("w", {4, 7, 19}), ids));
+                   }});
+  cases.push_back({"expert_linear_bias", [](CaseBuilder& b) {
+                     const Val ids = b.index("ids", {2, 3}, {3, 0, 1, 3, 2, 0});
+                     const Val x = b.input("x", {2, 3, 33}), bias = b.weight("bias", {4, 5});
+                     b.output("y", expert_linear(b.graph, x, b.weight("w", {4, 5, 33}), ids, bias));
+                   }});
+  cases.push_back({"expert_sum", [](CaseBuilder& b) {
+                     b.output("z", expert_sum(b.graph, b.input("y", {2, 3, 21}), b.input("weights", {2, 3})));
+                   }});
+  cases.push_back({"clamped_swiglu", [](CaseBuilder& b) {
+                     const Val gate = b.input("gate", {3, 13}, 4.0), up = b.input("up", {3, 13}, 4.0);
+                     b.output("h", clamped_swiglu(b.graph, gate, up, 1.702, 3.0));
+                   }});
 }
 
 inline void append_loss_cases(std::vector<OpCase>& cases) {
@@ -356,6 +399,7 @@ inline std::vector<OpCase> op_cases() {
   append_norm_cases(cases);
   append_embedding_cases(cases);
   append_attention_cases(cases);
+  append_expert_cases(cases);
   append_loss_cases(cases);
   append_optimizer_cases(cases);
   append_state_cases(cases);

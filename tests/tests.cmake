@@ -9,3 +9,9 @@ if(TARGET propane)
   add_test(NAME faults COMMAND ${CMAKE_SOURCE_DIR}/tests/faults.sh $<TARGET_FILE:propane>)
   set_tests_properties(faults PROPERTIES LABELS program TIMEOUT 600)
 endif()
+
+# What tests/peers asks of the libraries beneath the command line.
+if(NOT PROPANE_CORE_ONLY)
+  add_executable(gguf_peer ${CMAKE_SOURCE_DIR}/tests/peers/gguf_peer.cpp)
+  target_link_libraries(gguf_peer PRIVATE propane_formats propane_quant fmt::fmt)
+endif()

@@ -43,6 +43,7 @@ AddedTokenFinder::AddedTokenFinder(std::vector<AddedToken> tokens) : tokens_(std
   std::erase_if(tokens_, [](const AddedToken& t) { return t.text.empty(); });
   std::stable_sort(tokens_.begin(), tokens_.end(),
                    [](const AddedToken& a, const AddedToken& b) { return a.text.size() > b.text.size(); });
+  has_plain_ = std::any_of(tokens_.begin(), tokens_.end(), [](const AddedToken& t) { return !t.special; });
   for (size_t i = 0; i < tokens_.size(); ++i)
     by_first_byte_[static_cast<unsigned char>(tokens_[i].text[0])].push_back(static_cast<uint32_t>(i));
 }
@@ -52,7 +53,8 @@ AddedTokenFinder::Match AddedTokenFinder::find(std::string_view text, size_t fro
   for (size_t at = from; at < text.size(); ++at) {
     for (const uint32_t index : by_first_byte_[static_cast<unsigned char>(text[at])]) {
       const AddedToken& token = tokens_[index];
-      if (text.compare(at, token.text.size(), token.text) != 0 || !allowed.allows(token.text)) continue;
+      if (text.compare(at, token.text.size(), token.text) != 0 || (token.special && !allowed.allows(token.text)))
+        continue;
       Match match{at, at + token.text.size(), token.id};
       size_t begin;
       int length;

@@ -21,7 +21,8 @@ struct AddedToken {
   bool operator==(const AddedToken&) const = default;
 };
 
-// Which added tokens are recognised in a text; the others are ordinary text.
+// Which special tokens are recognised in a text; the others are ordinary text. Added tokens that are not special stand
+// for text and are always recognised.
 class AllowedSpecials {
  public:
   static AllowedSpecials none() { return AllowedSpecials(false, {}); }
@@ -50,11 +51,13 @@ class AddedTokenFinder {
   // The first match of an allowed token at or behind `from`, stripped white space included.
   Match find(std::string_view text, size_t from, const AllowedSpecials& allowed) const;
 
-  bool empty() const { return tokens_.empty(); }
+  // False if no token of these could be found.
+  bool seeks(const AllowedSpecials& allowed) const { return has_plain_ || (!tokens_.empty() && !allowed.empty()); }
 
  private:
   std::vector<AddedToken> tokens_;                        // longest first
   std::array<std::vector<uint32_t>, 256> by_first_byte_;  // indices of tokens_, longest first
+  bool has_plain_ = false;                                // some are not special
 };
 
 }  // namespace propane

@@ -5,6 +5,8 @@
 #include <limits>
 #include <queue>
 
+#include "base/utf8.h"
+
 namespace propane {
 
 namespace {
@@ -17,7 +19,7 @@ constexpr size_t kShort = 96;
 }  // namespace
 
 Bpe::Bpe(const std::vector<std::string>& tokens, const std::vector<Merge>& merges, bool whole_chunk_first)
-    : targets_(merges.size()), whole_chunk_first_(whole_chunk_first) {
+    : targets_(merges.size()), whole_chunk_first_(whole_chunk_first), first_part_(static_cast<int32_t>(tokens.size())) {
   byte_token_.fill(-1);
   for (size_t id = 0; id < tokens.size(); ++id) {
     if (tokens[id].size() == 1) byte_token_[static_cast<unsigned char>(tokens[id][0])] = static_cast<int32_t>(id);
@@ -28,14 +30,24 @@ Bpe::Bpe(const std::vector<std::string>& tokens, const std::vector<Merge>& merge
                                                                                                  merge.result};
 }
 
-// A direct-mapped cache: one cache line of the processor an entry, a new chunk displaces the old one.
-struct alignas(64) Bpe::Encoder::CacheLine {
-  static constexpr size_t kMaxBytes = 30, kMaxTokens = 8;
-  uint8_t size = 0;  // 0: free
-  uint8_t tokens = 0;
-  char bytes[kMaxBytes];
-  int32_t ids[kMaxTokens];
-};
+Bpe::Bpe(const std::vector<std::string>& tokens, const std::vector<Merge>& merges, bool whole_chunk_first,
+         BpeCharacters characters)
+    : Bpe(tokens, merges, whole_chunk_first) {
+  characters_ = std::move(characters);
+}
+
+// The tokens of a character that has none itself.
+void Bpe::append_fallback(std::string_view character, std::vector<int32_t>& out) const {
+  const size_t before = out.size();
+  for (const char c : character) {
+    const int32_t id = characters_->bytes[static_cast<unsigned char>(c)];
+    if (id >= 0) out.push_back(id);
+  }
+  if (out.size() - before == character.size()) return;
+  out.resize(before);
+  const int32_t unknown = characters_->unknown;
+  if (unknown >= 0 && (out.empty() || out.back() != unknown)) out.push_back(unknown);
+}
 
 // A token in the linked list of a long chunk.
 struct Bpe::Encoder::Part {
@@ -45,42 +57,60 @@ struct Bpe::Encoder::Part {
   uint32_t next;
 };
 
-namespace {
-constexpr size_t kCacheLines = 1 << 14;  // 1 MiB, within a core's own cache
-}
-
-Bpe::Encoder::Encoder(const Bpe& bpe) : bpe_(bpe), cache_(kCacheLines) {}
+Bpe::Encoder::Encoder(const Bpe& bpe) : bpe_(bpe) {}
 Bpe::Encoder::~Encoder() = default;
 Bpe::Encoder::Encoder(Encoder&&) noexcept = default;
 
 void Bpe::Encoder::encode(std::string_view chunk, std::vector<int32_t>& out) {
   if (chunk.empty()) return;
-  if (chunk.size() > CacheLine::kMaxBytes) return encode_uncached(chunk, out);
-  CacheLine& line = cache_[hash_bytes(chunk.data(), chunk.size()) & (kCacheLines - 1)];
-  if (line.size == chunk.size() && std::memcmp(line.bytes, chunk.data(), chunk.size()) == 0) {
-    out.insert(out.end(), line.ids, line.ids + line.tokens);
-    return;
-  }
+  if (cache_.find(chunk, out)) return;
   const size_t before = out.size();
   encode_uncached(chunk, out);
-  const size_t count = out.size() - before;
-  if (count > CacheLine::kMaxTokens) return;
-  line.size = static_cast<uint8_t>(chunk.size());
-  line.tokens = static_cast<uint8_t>(count);
-  std::memcpy(line.bytes, chunk.data(), chunk.size());
-  std::copy_n(out.data() + before, count, line.ids);
+  cache_.put(chunk, out, before);
 }
 
 void Bpe::Encoder::encode_uncached(std::string_view chunk, std::vector<int32_t>& out) {
   if (bpe_.whole_chunk_first_)
     if (const int32_t* id = bpe_.whole_.find(chunk)) return out.push_back(*id);
   ids_.clear();
-  for (const char c : chunk) {
-    const int32_t id = bpe_.byte_token_[static_cast<unsigned char>(c)];
-    if (id >= 0) ids_.push_back(id);
+  if (bpe_.characters_) {
+    start_with_characters(chunk);
+  } else {
+    for (const char c : chunk) {
+      const int32_t id = bpe_.byte_token_[static_cast<unsigned char>(c)];
+      if (id >= 0) ids_.push_back(id);
+    }
   }
+  const size_t before = out.size();
   if (ids_.size() <= kShort) merge_short(out);
   else merge_long(out);
+  if (bpe_.characters_) replace_parts(before, out);
+}
+
+void Bpe::Encoder::start_with_characters(std::string_view chunk) {
+  const char* const end = chunk.data() + chunk.size();
+  for (const char* at = chunk.data(); at < end;) {
+    const Utf8Step step = utf8_step(at, end);
+    const std::string_view character(at, step.valid ? static_cast<size_t>(step.length) : 1);
+    at += character.size();
+    if (const int32_t* id = bpe_.characters_->ids.find(character)) ids_.push_back(*id);
+    else bpe_.append_fallback(character, ids_);
+  }
+}
+
+// Puts the tokens of their bytes for the characters that found nothing to merge with.
+void Bpe::Encoder::replace_parts(size_t from, std::vector<int32_t>& out) const {
+  const auto is_part = [&](int32_t id) { return id >= bpe_.first_part_; };
+  if (std::none_of(out.begin() + static_cast<std::ptrdiff_t>(from), out.end(), is_part)) return;
+  const std::vector<int32_t> merged(out.begin() + static_cast<std::ptrdiff_t>(from), out.end());
+  std::vector<int32_t> replaced;
+  for (const int32_t id : merged) {
+    if (is_part(id))
+      bpe_.append_fallback(bpe_.characters_->parts_only[static_cast<size_t>(id - bpe_.first_part_)], replaced);
+    else if (id != bpe_.characters_->unknown || replaced.empty() || replaced.back() != id) replaced.push_back(id);
+  }
+  out.resize(from);
+  out.insert(out.end(), replaced.begin(), replaced.end());
 }
 
 void Bpe::Encoder::merge_short(std::vector<int32_t>& out) {

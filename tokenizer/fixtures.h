@@ -15,6 +15,15 @@ inline Path fixture(const std::string& name) { return Path(PROPANE_SOURCE_DIR) /
 
 inline nlohmann::json json_fixture(const std::string& name) { return nlohmann::json::parse(read_file(fixture(name))); }
 
+// The same for tests/peers/make_vocabulary_fixtures.py.
+inline Path vocabulary(const std::string& name) {
+  return Path(PROPANE_SOURCE_DIR) / "tests/fixtures/vocabulary" / name;
+}
+
+inline nlohmann::json vocabulary_json(const std::string& name) {
+  return nlohmann::json::parse(read_file(vocabulary(name)));
+}
+
 // The documents of the bundled novels, as the fixtures' script cuts them.
 inline std::vector<std::string> austen_documents(const std::vector<std::string>& names) {
   std::vector<std::string> documents;

@@ -66,6 +66,12 @@ std::string excerpt(std::string_view text) {
 
 }  // namespace
 
+bool decode_base64(std::string_view text, std::string& bytes) {
+  std::optional<std::string> decoded = from_base64(text);
+  if (decoded) bytes = std::move(*decoded);
+  return decoded.has_value();
+}
+
 TokenizerSpec read_rank_file(std::string_view content, const std::string& name, const RankFileOptions& options) {
   TokenizerSpec spec;
   BytesTable<int32_t> lines;  // of each token

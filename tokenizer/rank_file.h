@@ -20,6 +20,9 @@ std::string write_rank_file(const TokenizerSpec& spec);
 // right).
 std::vector<Merge> merges_of_ranks(const std::vector<std::string>& tokens);
 
+// Base64 with its padding; false if `text` is none.
+bool decode_base64(std::string_view text, std::string& bytes);
+
 // Ids beyond this are refused as damage: the largest vocabularies have some 300,000.
 inline constexpr int32_t kMaxTokenId = (1 << 21) - 1;
 

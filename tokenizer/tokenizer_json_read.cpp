@@ -5,6 +5,8 @@
 #include "tokenizer/byte_level.h"
 #include "tokenizer/rank_file.h"
 #include "tokenizer/tokenizer_json.h"
+#include "tokenizer/tokenizer_json_fields.h"
+#include "tokenizer/tokenizer_json_pieces.h"
 
 namespace propane {
 
@@ -13,15 +15,20 @@ namespace {
 using nlohmann::json;
 
 // Reads one file; its messages begin with the file's name.
-class Reader {
+class Reader : JsonFields {
  public:
-  Reader(const json& root, const std::string& name) : root_(root), name_(name) {}
+  Reader(const json& root, const std::string& name) : JsonFields(name), root_(root) {}
 
   TokenizerSpec read() {
     if (!root_.is_object()) fail("{}: expected a JSON object, found {}", name_, root_.type_name());
     const json* model = member(root_, "model");
     if (!model || !model->is_object()) fail("{}: expected the tokenizer in an object \"model\", found none", name_);
     read_added_tokens();
+    if (has_pieces(*model)) {
+      read_json_pieces(root_, name_, spec_);
+      if (const json* post_processor = member(root_, "post_processor")) read_post_processor(*post_processor);
+      return std::move(spec_);
+    }
     read_model(*model);
     if (const json* normalizer = member(root_, "normalizer")) read_normalizer(*normalizer);
     const json* pre_tokenizer = member(root_, "pre_tokenizer");
@@ -34,44 +41,15 @@ class Reader {
   }
 
  private:
-  [[noreturn]] void unsupported(std::string_view what) { fail("{}: {} is not supported", name_, what); }
-  [[noreturn]] void wrong(std::string_view where, std::string_view expected, const json& found) {
-    std::string text = found.dump(-1, ' ', false, json::error_handler_t::replace);
-    if (text.size() > 60) text = text.substr(0, 60) + "...";
-    fail("{}: {}: expected {}, found {}", name_, where, expected, text);
-  }
-
-  // A member that is there and not null.
-  static const json* member(const json& object, const char* key) {
-    const auto found = object.find(key);
-    return found == object.end() || found->is_null() ? nullptr : &*found;
-  }
-  const json& need(const json& object, const char* key, std::string_view where) {
-    if (!object.is_object()) wrong(where, "an object", object);
-    if (const json* found = member(object, key)) return *found;
-    fail("{}: {}: expected a member \"{}\", found none", name_, where, key);
-  }
-  bool flag(const json& object, const char* key, bool otherwise, std::string_view where) {
-    const json* found = member(object, key);
-    if (!found) return otherwise;
-    if (!found->is_boolean()) wrong(fmt::format("{}.{}", where, key), "true or false", *found);
-    return found->get<bool>();
-  }
-  const std::string& text(const json& value, std::string_view where) {
-    if (!value.is_string()) wrong(where, "a string", value);
-    return value.get_ref<const std::string&>();
-  }
-  int32_t token_id(const json& value, std::string_view where) {
-    if (!value.is_number_integer() || value < 0 || value > kMaxTokenId)
-      wrong(where, fmt::format("a token id from 0 to {}", kMaxTokenId), value);
-    return value.get<int32_t>();
-  }
-  const json& list(const json& value, std::string_view where) {
-    if (!value.is_array()) wrong(where, "a list", value);
-    return value;
-  }
-  const std::string& type_of(const json& value, std::string_view where) {
-    return text(need(value, "type", where), where);
+  // Unigram, and BPE that starts from characters.
+  bool has_pieces(const json& model) {
+    const json* type = member(model, "type");
+    if (type && *type == "Unigram") return true;
+    const json* pre_tokenizer = member(root_, "pre_tokenizer");
+    const bool byte_level =
+        pre_tokenizer &&
+        pre_tokenizer->dump(-1, ' ', false, json::error_handler_t::replace).find("\"ByteLevel\"") != std::string::npos;
+    return flag(model, "byte_fallback", false, "model") && !byte_level;
   }
 
   void read_added_tokens() {
@@ -92,7 +70,7 @@ class Reader {
   void read_model(const json& model) {
     if (const json* type = member(model, "type"))
       if (text(*type, "model.type") != "BPE")
-        unsupported(fmt::format("model.type \"{}\" (only BPE is)", text(*type, "")));
+        unsupported(fmt::format("model.type \"{}\" (only BPE and Unigram are)", text(*type, "")));
     for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"})
       if (const json* found = member(model, key); found && *found != "") unsupported(fmt::format("model.{}", key));
     if (const json* dropout = member(model, "dropout"); dropout && *dropout != 0) unsupported("model.dropout");
@@ -137,28 +115,13 @@ class Reader {
 
   void read_merges(const json& merges) {
     spec_.merges.reserve(merges.size());
-    for (size_t i = 0; i < merges.size(); ++i) {
-      const json& merge = merges[i];
-      std::string_view left, right;
-      if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
-        left = merge[0].get_ref<const std::string&>();
-        right = merge[1].get_ref<const std::string&>();
-      } else if (merge.is_string()) {
-        const std::string_view both = merge.get_ref<const std::string&>();
-        if (both.starts_with("#version")) continue;
-        const size_t space = both.find(' ');
-        if (space != both.npos && both.find(' ', space + 1) == both.npos) {
-          left = both.substr(0, space);
-          right = both.substr(space + 1);
-        }
-      }
-      if (left.empty() || right.empty())
-        wrong(fmt::format("model.merges[{}]", i), "two tokens, as \"a b\" or [\"a\", \"b\"]", merge);
-      spec_.merges.push_back({.left = vocabulary_id(left, i),
-                              .right = vocabulary_id(right, i),
-                              .result = vocabulary_id(std::string(left).append(right), i),
-                              .rank = static_cast<int32_t>(i)});
-    }
+    std::string_view left, right;
+    for (size_t i = 0; i < merges.size(); ++i)
+      if (merge_parts(merges[i], i, left, right))
+        spec_.merges.push_back({.left = vocabulary_id(left, i),
+                                .right = vocabulary_id(right, i),
+                                .result = vocabulary_id(std::string(left).append(right), i),
+                                .rank = static_cast<int32_t>(i)});
   }
 
   void read_normalizer(const json& normalizer) {
@@ -269,7 +232,6 @@ class Reader {
   }
 
   const json& root_;
-  const std::string& name_;
   TokenizerSpec spec_;
   BytesTable<int32_t> ids_;  // by the token's text in the file
   bool byte_level_ = false;

@@ -85,7 +85,9 @@ TEST(TokenizerJson, SaysInOneSentenceWhatIsWrong) {
   EXPECT_EQ(message([](json&) {}), "no error");
   expect([](json& j) { j.erase("model"); }, "expected the tokenizer in an object \"model\"");
   expect([](json& j) { j = 3; }, "expected a");
-  expect([](json& j) { j["model"]["type"] = "Unigram"; }, "model.type \"Unigram\" (only BPE is) is not supported");
+  expect([](json& j) { j["model"]["type"] = "WordPiece"; },
+         "model.type \"WordPiece\" (only BPE and Unigram are) is not supported");
+  expect([](json& j) { j["model"]["type"] = "Unigram"; }, "model.vocab: expected a list");
   expect([](json& j) { j["model"]["dropout"] = 0.1; }, "model.dropout is not supported");
   expect([](json& j) { j["model"]["end_of_word_suffix"] = "</w>"; }, "model.end_of_word_suffix is not supported");
   expect([](json& j) { j["model"].erase("vocab"); }, "model: expected a member \"vocab\"");

@@ -102,6 +102,8 @@ json model(const TokenizerSpec& spec) {
 }  // namespace
 
 std::string write_tokenizer_json(const TokenizerSpec& spec) {
+  if (spec.model != TokenizerModel::byte_bpe)
+    fail("writing a tokenizer.json of SentencePiece's models is not supported");
   json normalizer = nullptr;
   if (spec.nfc) normalizer = {{"type", "NFC"}};
   const json root = {{"version", "1.0"},

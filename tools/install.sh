@@ -9,7 +9,7 @@ set -euo pipefail
 debian_packages() {
   case $1 in
     build) echo g++ cmake ninja-build ccache pkg-config python3 python3-venv \
-      libfmt-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev libpcre2-dev libzstd-dev zlib1g-dev \
+      libfmt-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev libpcre2-dev libzstd-dev zlib1g-dev libedit-dev \
       libgtest-dev libgmock-dev libbenchmark-dev ;;
     demo) echo xz-utils p7zip-full ;;
     more) echo "$(debian_clang)" googletest g++-aarch64-linux-gnu qemu-user ;;

@@ -52,6 +52,7 @@ std::string page() {
       {"norm", norm_ops()},
       {"embedding", embedding_ops()},
       {"attention", attention_ops()},
+      {"experts", expert_ops()},
       {"loss", loss_ops()},
       {"optimizer", optimizer_ops()},
       {"state", state_ops()},

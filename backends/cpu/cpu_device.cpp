@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "backends/cpu/kernels/gemm.h"
+#include "backends/cpu/kernels/quant_linear.h"
 #include "backends/cpu/kernels/select.h"
 #include "backends/cpu/ops/op.h"
 #include "base/error.h"
@@ -37,7 +38,7 @@ const std::unordered_map<std::string_view, Compiled (*)(const cpu::StepView&)>& 
   static const auto table = [] {
     std::unordered_map<std::string_view, Compiled (*)(const cpu::StepView&)> map;
     for (auto family : {cpu::linear_entries(), cpu::elementwise_entries(), cpu::norm_entries(),
-                        cpu::embedding_entries(), cpu::attention_entries(), cpu::loss_entries(),
+                        cpu::embedding_entries(), cpu::attention_entries(), cpu::expert_entries(), cpu::loss_entries(),
                         cpu::optimizer_entries(), cpu::state_entries(), cpu::collective_entries()})
       for (const cpu::OpEntry& entry : family) map.emplace(entry.name, entry.compile);
     return map;
@@ -45,15 +46,33 @@ const std::unordered_map<std::string_view, Compiled (*)(const cpu::StepView&)>& 
   return table;
 }
 
-// Tables and their moments may be bf16; hyper-parameters are f64; indices i32; all else is float32.
-bool takes_type(const Node& node, DType dtype) {
+// Tables and their moments may be bf16; hyper-parameters are f64; indices i32; weights of products, and tables, may be
+// quantized; all else is float32.
+bool takes_type(const Node& node, size_t input, DType dtype) {
   switch (dtype) {
     case DType::f32:
     case DType::i32:
     case DType::f64: return true;
-    case DType::bf16: return node.op->name == "embedding" || node.op->name == "adamw" || node.op->name == "cast";
-    default: return false;
+    case DType::bf16:
+      if (node.op->name == "adamw" || node.op->name == "cast") return true;
+      [[fallthrough]];
+    default: {
+      if (!cpu::is_quantized(dtype)) return false;
+      if (node.op->name == "embedding") return input == 0;
+      const auto [first, last] = cpu::weight_inputs(node.op->name, node.inputs.size());
+      return node.op->name != "head_loss" && static_cast<int>(input) >= first && static_cast<int>(input) < last;
+    }
   }
+}
+
+// A call is either of plain weights or of quantized ones.
+bool weights_are_of_one_kind(const Graph& graph, const Node& node) {
+  const auto [first, last] = cpu::weight_inputs(node.op->name, node.inputs.size());
+  for (int i = first; i < last; ++i)
+    if (cpu::is_quantized(graph.type(node.inputs[static_cast<size_t>(i)]).dtype) !=
+        cpu::is_quantized(graph.type(node.inputs[static_cast<size_t>(first)]).dtype))
+      return false;
+  return true;
 }
 
 // Ops whose f64 operands are scalars by contract.
@@ -70,17 +89,21 @@ class CpuDevice : public HostDevice {
 
   bool takes(const Graph& graph, const Node& node) const override {
     if (!entries().count(node.op->name)) return false;
-    for (const auto* list : {&node.inputs, &node.outputs})
-      for (Val v : *list) {
-        if (!v) continue;
-        const DType dtype = graph.type(v).dtype;
-        if (!takes_type(node, dtype) || (dtype == DType::f64 && !takes_f64(graph, v))) return false;
-      }
-    return true;
+    const auto takes_value = [&](size_t input, Val v) {
+      if (!v) return true;
+      const DType dtype = graph.type(v).dtype;
+      return takes_type(node, input, dtype) && (dtype != DType::f64 || takes_f64(graph, v));
+    };
+    for (size_t i = 0; i < node.inputs.size(); ++i)
+      if (!takes_value(i, node.inputs[i])) return false;
+    for (Val v : node.outputs)
+      if (!takes_value(SIZE_MAX, v)) return false;
+    return weights_are_of_one_kind(graph, node);
   }
 
   void prepare(const WeightLayout&, const Type& type, const void* source, Span destination) override {
     const int64_t out = type.shape[0], in = type.shape[1];
+    if (cpu::is_quantized(type.dtype)) return cpu::pack_quant_weight(type.dtype, out, in, source, destination.host());
     cpu::pack_weight(static_cast<const float*>(source), in, out, in, reinterpret_cast<float*>(destination.host()));
   }
 
@@ -102,9 +125,11 @@ class CpuDevice : public HostDevice {
     executable->layouts.resize(segment.slots.size());
     for (size_t slot = 0; slot < segment.slots.size(); ++slot) {
       if (!packed[slot]) continue;
-      const Shape& w = segment.slots[slot].type.shape;
-      executable->layouts[slot] = {fmt::format("panels.{}", cpu::name(cpu::selected_target())),
-                                   cpu::packed_weight_bytes(w[0], w[1])};
+      const auto& [dtype, w] = segment.slots[slot].type;
+      if (cpu::is_quantized(dtype)) executable->layouts[slot] = {"blocks", cpu::packed_quant_bytes(dtype, w[0], w[1])};
+      else
+        executable->layouts[slot] = {fmt::format("panels.{}", cpu::name(cpu::selected_target())),
+                                     cpu::packed_weight_bytes(w[0], w[1])};
     }
     for (const Segment::Step& step : segment.steps) {
       if (step.op->is_view) continue;
@@ -121,10 +146,12 @@ class CpuDevice : public HostDevice {
   static std::vector<bool> packed_weights(const Segment& segment) {
     std::vector<bool> packed(segment.slots.size());
     for (size_t slot = 0; slot < packed.size(); ++slot)
-      packed[slot] = segment.slots[slot].weight && segment.slots[slot].type.dtype == DType::f32 &&
-                     segment.slots[slot].type.shape.rank() == 2;
+      packed[slot] =
+          segment.slots[slot].weight &&
+          (segment.slots[slot].type.dtype == DType::f32 || cpu::is_quantized(segment.slots[slot].type.dtype)) &&
+          segment.slots[slot].type.shape.rank() == 2;
     for (const Segment::Step& step : segment.steps) {
-      const auto [first, last] = cpu::weight_inputs(step);
+      const auto [first, last] = cpu::weight_inputs(step.op->name, step.inputs.size());
       for (int i = 0; i < static_cast<int>(step.inputs.size()); ++i) {
         const int slot = step.inputs[static_cast<size_t>(i)];
         if (slot >= 0 && (i < first || i >= last)) packed[static_cast<size_t>(slot)] = false;

@@ -2,6 +2,7 @@
 #include "tests/op_cases.h"
 
 #include "backends/cpu/cpu_device.h"
+#include "backends/cpu/kernels/select.h"
 #include "backends/ref/ref_device.h"
 
 namespace propane::op_testing {
@@ -35,6 +36,23 @@ TEST_P(CpuOp, HasGradientsLikeTheOracleWhereOutputsTakeTheMemoryOfOperands) {
   CaseBuilder b = GetParam().built(DType::f32);
   if (has_gradients(b.graph)) add_gradients(b);
   expect_like_ref(b, {.share = true});
+}
+
+// Those that no test of a kernel takes to every instruction set.
+TEST(CpuOpsOfInference, AreLikeTheOracleOnEveryTarget) {
+  const auto ref = make_ref_device();
+  for (const std::string_view target : cpu::available_targets()) {
+    const cpu::ScopedTarget scoped(target);
+    const auto device = make_cpu_device();
+    for (const OpCase& op_case : op_cases()) {
+      const bool chosen = op_case.name.starts_with("expert_") || op_case.name.starts_with("clamped_") ||
+                          op_case.name.starts_with("attention_softcap") || op_case.name.starts_with("attention_sinks");
+      if (!chosen) continue;
+      SCOPED_TRACE(op_case.name + " on " + std::string(target));
+      const CaseBuilder b = op_case.built(DType::f32);
+      expect_close(b.run(*device), b.run(*ref), bound(op_case));
+    }
+  }
 }
 
 }  // namespace

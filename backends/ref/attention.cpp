@@ -4,6 +4,7 @@
 #include <numbers>
 
 #include "backends/ref/kernels.h"
+#include "graph/ops.h"
 
 namespace propane::ref {
 
@@ -11,8 +12,9 @@ namespace {
 
 // The angle that pair j turns per position, with Llama-3's scaling: slow pairs (few turns over the context that the
 // model was first trained on) are slowed by scaling_factor, fast ones are left, those between are blended.
-double rope_frequency(const Attrs& attrs, int64_t j, int64_t head_dim) {
-  const double frequency = std::pow(attrs.real("theta"), -2.0 * static_cast<double>(j) / static_cast<double>(head_dim));
+double rope_frequency(const Attrs& attrs, const std::vector<double>& factors, int64_t j, int64_t rotary_dim) {
+  const double plain = std::pow(attrs.real("theta"), -2.0 * static_cast<double>(j) / static_cast<double>(rotary_dim));
+  const double frequency = factors.empty() ? plain : plain / factors[static_cast<size_t>(j)];
   const double factor = attrs.real("scaling_factor", 0.0);
   if (factor == 0.0) return frequency;
   const double low = attrs.real("low_freq_factor"), high = attrs.real("high_freq_factor");
@@ -26,7 +28,10 @@ double rope_frequency(const Attrs& attrs, int64_t j, int64_t head_dim) {
 // Angles, sines and cosines in double. (autoresearch rounds its tables to bf16; that is not modelled.)
 void run_rope(const Operands& o) {
   const Tensor x = o.in(0), positions = o.in(1), y = o.out(0);
-  const int64_t heads = x.shape[2], head_dim = x.shape[3], half = head_dim / 2;
+  const int64_t heads = x.shape[2], head_dim = x.shape[3];
+  const int64_t rotary_dim = o.attrs.integer("rotary_dim", head_dim), half = rotary_dim / 2;
+  const std::vector<double> factors = rope_factors(o.attrs);
+  const double amplitude = o.attrs.real("amplitude", 1.0);
   const bool interleaved = o.attrs.integer("interleaved", 0) != 0;
   const double sign = o.attrs.integer("transposed_sign", 0) != 0 ? -1.0 : 1.0;
   for (int64_t t = 0; t < positions.count(); ++t) {
@@ -34,8 +39,8 @@ void run_rope(const Operands& o) {
     if (position >= static_cast<double>(o.attrs.integer("max_position")))
       fail("rope: position {} is not below max_position {}", position, o.attrs.integer("max_position"));
     for (int64_t j = 0; j < half; ++j) {
-      const double angle = sign * position * rope_frequency(o.attrs, j, head_dim);
-      const double c = std::cos(angle), s = std::sin(angle);
+      const double angle = sign * position * rope_frequency(o.attrs, factors, j, rotary_dim);
+      const double c = amplitude * std::cos(angle), s = amplitude * std::sin(angle);
       const int64_t first = interleaved ? 2 * j : j, second = interleaved ? 2 * j + 1 : j + half;
       for (int64_t h = 0; h < heads; ++h) {
         const double *from = x.row(t * heads + h), x1 = from[first], x2 = from[second];
@@ -44,6 +49,8 @@ void run_rope(const Operands& o) {
         to[second] = x2 * c + x1 * s;
       }
     }
+    for (int64_t h = 0; h < heads; ++h)
+      std::copy(x.row(t * heads + h) + rotary_dim, x.row(t * heads + h) + head_dim, y.row(t * heads + h) + rotary_dim);
   }
 }
 
@@ -52,6 +59,7 @@ struct Setting {
   Tensor q, k, v, q_pos, kv_len, doc_start;
   int64_t window;
   double scale;
+  double softcap = 0;
 
   int64_t batch() const { return q.shape[0]; }
   int64_t q_len() const { return q.shape[1]; }
@@ -76,7 +84,7 @@ struct Setting {
     const double *qr = q.row(q_row(b, i, h)), *kr = k.row(k_row(b, j, h));
     double dot = 0.0;
     for (int64_t c = 0; c < head_dim(); ++c) dot += qr[c] * kr[c];
-    return scale * dot;
+    return softcap > 0 ? softcap * std::tanh(scale * dot / softcap) : scale * dot;
   }
 };
 
@@ -88,15 +96,23 @@ void each_query(const Setting& s, Body body) {
 }
 
 void run_attention(const Operands& o_) {
-  const Setting s{
-      o_.in(0), o_.in(1), o_.in(2), o_.in(3), o_.in(4), o_.in(5), o_.attrs.integer("window"), o_.attrs.real("scale")};
-  const Tensor o = o_.out(0), lse = o_.out(1);
+  const Setting s{o_.in(0),
+                  o_.in(1),
+                  o_.in(2),
+                  o_.in(3),
+                  o_.in(4),
+                  o_.in(5),
+                  o_.attrs.integer("window"),
+                  o_.attrs.real("scale"),
+                  o_.attrs.real("softcap", 0.0)};
+  const Tensor sinks = o_.in(6), o = o_.out(0), lse = o_.out(1);
   each_query(s, [&](int64_t b, int64_t h, int64_t i) {
     double* out = o.row(s.q_row(b, i, h));
     std::fill_n(out, s.head_dim(), 0.0);
-    double largest = -std::numeric_limits<double>::infinity(), sum = 0.0;
+    double largest = sinks ? sinks[h] : -std::numeric_limits<double>::infinity(), sum = 0.0;
     for (int64_t j = 0; j < s.keys(); ++j)
       if (s.sees(b, i, j)) largest = std::max(largest, s.score(b, i, j, h));
+    if (sinks) sum = std::exp(sinks[h] - largest);
     for (int64_t j = 0; j < s.keys(); ++j) {
       if (!s.sees(b, i, j)) continue;
       const double weight = std::exp(s.score(b, i, j, h) - largest);

@@ -61,6 +61,11 @@ void run_scale(const Operands& o) {
   each(o.out(0), [&](int64_t i) { return factor * x[i]; });
 }
 
+void run_multiply(const Operands& o) {
+  const Tensor x = o.in(0), y = o.in(1);
+  each(o.out(0), [&](int64_t i) { return x[i] * y[i]; });
+}
+
 void run_mix(const Operands& o) {
   const Tensor x = o.in(0), a = o.in(1), y = o.in(2), b = o.in(3);
   each(o.out(0), [&](int64_t i) { return a[0] * x[i] + b[0] * y[i]; });
@@ -145,6 +150,7 @@ std::span<const RefOp> elementwise_ops() {
   static constexpr RefOp kOps[] = {
       {.name = "add", .kernel = run_add},
       {.name = "scale", .kernel = run_scale},
+      {.name = "multiply", .kernel = run_multiply},
       {.name = "mix", .kernel = run_mix},
       {.name = "mix_grad", .kernel = run_mix_grad},
       {.name = "activation", .kernel = run_activation},

@@ -62,6 +62,7 @@ std::span<const RefOp> elementwise_ops();
 std::span<const RefOp> norm_ops();
 std::span<const RefOp> embedding_ops();
 std::span<const RefOp> attention_ops();
+std::span<const RefOp> expert_ops();
 std::span<const RefOp> loss_ops();
 std::span<const RefOp> optimizer_ops();
 std::span<const RefOp> state_ops();

@@ -15,8 +15,8 @@ namespace ref {
 const RefOp* find_ref_op(std::string_view name) {
   static const std::unordered_map<std::string_view, const RefOp*> by_name = [] {
     std::unordered_map<std::string_view, const RefOp*> map;
-    for (auto family : {linear_ops(), elementwise_ops(), norm_ops(), embedding_ops(), attention_ops(), loss_ops(),
-                        optimizer_ops(), state_ops(), collective_ops()})
+    for (auto family : {linear_ops(), elementwise_ops(), norm_ops(), embedding_ops(), attention_ops(), expert_ops(),
+                        loss_ops(), optimizer_ops(), state_ops(), collective_ops()})
       for (const RefOp& op : family) map.emplace(op.name, &op);
     return map;
   }();
@@ -63,7 +63,7 @@ Compiled compile_step(const Segment& segment, const Segment::Step& step) {
     }
     Type type = segment.slots[static_cast<size_t>(slot)].type;
     const DType stored = type.dtype;
-    if (is_float(stored)) type.dtype = DType::f64;
+    if (is_float(stored) || is_block(stored)) type.dtype = DType::f64;
     node.inputs.push_back(out.graph.new_value(type, Role::input));
     out.loads.push_back({slot, stored, node.inputs.back()});
   }

@@ -1,10 +1,13 @@
 #include "backends/ref/storage.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
+#include <vector>
 
 #include "base/error.h"
 #include "base/half.h"
+#include "quant/dequantize.h"
 
 namespace propane::ref {
 
@@ -32,13 +35,19 @@ void write(const double* from, std::byte* to, int64_t count, Convert convert) {
   for (int64_t i = 0; i < count; ++i) destination[i] = convert(from[i]);
 }
 
+void load_blocks(DType type, const std::byte* from, double* to, int64_t count) {
+  std::vector<float> values(static_cast<size_t>(count));
+  quant::dequantize(type, {from, row_bytes(type, count)}, values);
+  std::copy(values.begin(), values.end(), to);
+}
+
 [[noreturn]] void refuse(DType type) {
   fail("the reference device computes with floats and i32, found {}", dtype_name(type));
 }
 
 }  // namespace
 
-bool is_stored(DType type) { return is_float(type) || type == DType::i32; }
+bool is_stored(DType type) { return is_float(type) || is_block(type) || type == DType::i32; }
 
 void load(DType type, const std::byte* from, double* to, int64_t count) {
   switch (type) {
@@ -47,7 +56,9 @@ void load(DType type, const std::byte* from, double* to, int64_t count) {
     case DType::bf16: return read<uint16_t>(from, to, count, [](uint16_t x) { return double{bf16_to_float(x)}; });
     case DType::f16: return read<uint16_t>(from, to, count, [](uint16_t x) { return double{f16_to_float(x)}; });
     case DType::i32: return read<int32_t>(from, to, count, [](int32_t x) { return double{static_cast<double>(x)}; });
-    default: refuse(type);
+    default:
+      if (is_block(type)) return load_blocks(type, from, to, count);
+      refuse(type);
   }
 }
 

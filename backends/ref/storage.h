@@ -8,10 +8,11 @@
 
 namespace propane::ref {
 
-// Whether load and store know the type: every float, and i32 for indices.
+// Whether load knows the type: every float, quantized blocks (which store does not write), and i32 for indices.
 bool is_stored(DType type);
 
-// to[i] = from[i] for `count` elements; exact. Throws Error for a type that is_stored refuses.
+// to[i] = from[i] for `count` elements; exact, but that quantized blocks stand for the floats of quant/dequantize.h.
+// Throws Error for a type that is_stored refuses.
 void load(DType type, const std::byte* from, double* to, int64_t count);
 
 // to[i] = from[i] rounded to nearest even, straight from double: never through a second type.

@@ -7,6 +7,8 @@
 
 #include "base/error.h"
 #include "base/half.h"
+#include "quant/dequantize.h"
+#include "quant/quantize.h"
 
 namespace propane::ref {
 namespace {
@@ -42,6 +44,18 @@ TEST(Storage, RangesEndInInfinity) {
   EXPECT_EQ(stored(DType::f16, 65519.999), 65504.0);
   EXPECT_TRUE(std::isnan(stored(DType::bf16, NAN)));
   EXPECT_EQ(stored(DType::f32, -INFINITY), -INFINITY);
+}
+
+TEST(Storage, BlocksStandForWhatTheyDequantizeTo) {
+  std::vector<float> values(512), expected(512);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = std::sin(static_cast<float>(i));
+  std::vector<std::byte> blocks(row_bytes(DType::q4_k, 512));
+  quant::quantize(DType::q4_k, values, 512, {}, blocks);
+  quant::dequantize(DType::q4_k, blocks, expected);
+  std::vector<double> loaded(512);
+  load(DType::q4_k, blocks.data(), loaded.data(), 512);
+  for (size_t i = 0; i < loaded.size(); ++i) EXPECT_EQ(loaded[i], expected[i]);
+  EXPECT_THROW(store(DType::q4_k, loaded.data(), blocks.data(), 512), Error);
 }
 
 TEST(Storage, EverySixteenBitValueComesBack) {

@@ -27,6 +27,17 @@ std::vector<Val> grad_scale(GradientCall& call) {
   return {scale(call.graph, call.d(0), call.node.attrs.real("factor"))};
 }
 
+std::vector<Val> grad_multiply(GradientCall& call) {
+  return {call.needs(0) ? multiply(call.graph, call.d(0), call.in(1)) : Val{},
+          call.needs(1) ? multiply(call.graph, call.d(0), call.in(0)) : Val{}};
+}
+
+std::vector<Type> infer_multiply(const OpCall& call) {
+  call.arity(2, 2);
+  call.same_shape(0, 1);
+  return {call.type(0)};
+}
+
 std::vector<Type> infer_mix(const OpCall& call) {
   call.arity(4, 4);
   call.same_shape(0, 2);
@@ -161,6 +172,11 @@ std::span<const OpDef> elementwise_ops() {
        .infer = infer_same,
        .gradient = grad_scale,
        .may_share = {{0, 0}}},
+      {.name = "multiply",
+       .doc = "x ⊙ y, same shapes.",
+       .infer = infer_multiply,
+       .gradient = grad_multiply,
+       .may_share = {{0, 0}, {0, 1}}},
       {.name = "mix",
        .doc = "a·x + b·y: x, y [...], a, b [1] parameters. autoresearch's resid_lambda·x + x0_lambda·x0.",
        .infer = infer_mix,
@@ -219,6 +235,8 @@ Val add(Graph& g, Val x, Val y, double alpha) {
   return g.add("add", {x, y}, alpha == 1.0 ? Attrs{} : Attrs{{"alpha", alpha}})[0];
 }
 Val scale(Graph& g, Val x, double factor) { return g.add("scale", {x}, {{"factor", factor}})[0]; }
+Val multiply(Graph& g, Val x, Val y) { return g.add("multiply", {x, y})[0]; }
+
 Val mix(Graph& g, Val x, Val a, Val y, Val b) { return g.add("mix", {x, a, y, b})[0]; }
 Val activation(Graph& g, Val x, const std::string& kind) { return g.add("activation", {x}, {{"kind", kind}})[0]; }
 Val swiglu(Graph& g, Val gate, Val up) { return g.add("swiglu", {gate, up})[0]; }

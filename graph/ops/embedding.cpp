@@ -6,7 +6,9 @@ namespace propane {
 namespace {
 
 // Rows come out in the table's type, or in float32 from a narrower table, so that sums are never taken in 16 bits.
-DType row_type(DType table) { return table == DType::bf16 || table == DType::f16 ? DType::f32 : table; }
+DType row_type(DType table) {
+  return table == DType::bf16 || table == DType::f16 || is_block(table) ? DType::f32 : table;
+}
 
 std::vector<Type> infer_embedding(const OpCall& call) {
   call.arity(2, 2);
@@ -47,7 +49,7 @@ std::vector<Type> infer_gather_rows(const OpCall& call) {
 std::span<const OpDef> embedding_ops() {
   static const OpDef ops[] = {
       {.name = "embedding",
-       .doc = "table[ids]: table [vocab, dim], ids i32 [...] -> [..., dim], float32 from a 16-bit table. An id outside "
+       .doc = "table[ids]: table [vocab, dim], ids i32 [...] -> [..., dim], float32 from a 16-bit or quantized table. An id outside "
               "[0, vocab) is an error of the caller; ids are checked where they enter a plan.",
        .infer = infer_embedding,
        .gradient = grad_embedding},

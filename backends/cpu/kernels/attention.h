@@ -27,12 +27,15 @@ struct AttentionArgs {
   int64_t n_head = 0;
   int64_t n_kv_head = 0;  // divides n_head
   int64_t head_dim = 0;
-  float scale = 1.0f;  // > 0
-  int64_t window = 0;  // how many keys a query sees at most, its own included; 0: no limit
+  float scale = 1.0f;    // > 0
+  float softcap = 0.0f;  // scaled scores become softcap·tanh(score/softcap); 0: they are left. Forward only.
+  int64_t window = 0;    // how many keys a query sees at most, its own included; 0: no limit
 
   HeadRows<const float> q;  // [batch, q_len, n_head, head_dim]
   HeadRows<const float> k;  // [batch, kv_max, n_kv_head, head_dim]
   HeadRows<const float> v;  // the same shape
+
+  const float* sinks = nullptr;  // [n_head] the score of one more key, seen by all, whose value is 0. Forward only.
 
   const int32_t* q_pos = nullptr;      // [batch, q_len] the position of each query; null: its index
   const int32_t* doc_start = nullptr;  // [batch, q_len] the first position of the query's document; null: 0

@@ -88,6 +88,12 @@ PROPANE_INLINE Softmax exponentials(float* scores, float log2_scale, int64_t fro
   return {largest[0], sum(total)};
 }
 
+// Capped scores are kept in the units of q·k, so that what follows scales them as it scales any.
+PROPANE_INLINE void cap_scores(float* scores, float scale, float softcap, int64_t from, int64_t to) {
+  for (int64_t c = from; c < to; c += kLanes)
+    store(scores + c, (softcap / scale) * tanh(load(scores + c) * (scale / softcap)));
+}
+
 // One strip of rows against one tile of keys.
 void strip_forward(const AttentionArgs& args, const Scratch& s, const float* queries, const float* values,
                    int64_t value_ld, const KeyRange* seen, int rows, int64_t tile, const State& state, int64_t row) {
@@ -101,6 +107,7 @@ void strip_forward(const AttentionArgs& args, const Scratch& s, const float* que
   const float log2_scale = args.scale * kLog2E;
   for (int r = 0; r < rows; ++r) {
     float* scores = s.scores + r * key_ld;
+    if (args.softcap > 0) cap_scores(scores, args.scale, args.softcap, from, to);
     const KeyRange own = within(seen[r], tile, tile + kKeyTile);
     if (own.begin == own.end) {
       for (int64_t c = from; c < to; c += kLanes) store(scores + c, Vec{});
@@ -179,8 +186,15 @@ void finish(const AttentionArgs& args, const AttentionBlock& block, const void* 
   const State state = state_of(args, count, const_cast<void*>(state_memory));
   for (int64_t r = 0; r < group * count; ++r) {
     const int64_t head = block.kv_head * group + r / count, i = block.q_begin + r % count;
-    const float denominator = state.denominator[r];
-    const Vec inverse = broadcast(denominator == 0.0f ? 0.0f : 1.0f / denominator);
+    float largest = state.largest[r], denominator = state.denominator[r];
+    Vec inverse = broadcast(denominator == 0.0f ? 0.0f : 1.0f / denominator);
+    if (args.sinks) {
+      const float sink = args.sinks[head] * kLog2E, m = largest > sink ? largest : sink;
+      const float keep = exp2(broadcast(largest - m))[0];
+      denominator = denominator * keep + exp2(broadcast(sink - m))[0];
+      inverse = broadcast(keep / denominator);
+      largest = m;
+    }
     const float* from = state.output + r * state.ld;
     float* to = o.at(block.b, i, head);
     int64_t c = 0;
@@ -188,7 +202,7 @@ void finish(const AttentionArgs& args, const AttentionBlock& block, const void* 
     if (c < args.head_dim) store_part(to + c, load(from + c) * inverse, static_cast<int>(args.head_dim - c));
     if (lse) {
       lse[(block.b * args.n_head + head) * args.q_len + i] =
-          denominator == 0.0f ? -__builtin_inff() : state.largest[r] * kLn2 + log(broadcast(denominator))[0];
+          denominator == 0.0f ? -__builtin_inff() : largest * kLn2 + log(broadcast(denominator))[0];
     }
   }
 }

@@ -26,7 +26,8 @@ void for_tokens(const Rope& args, Body&& body) {
 
 // The angle that pair i of the head turns by from one position to the next.
 double frequency(const RopeTable& table, int64_t i) {
-  const double plain = std::pow(table.theta, -2.0 * static_cast<double>(i) / static_cast<double>(table.rotary_dim));
+  const double given = std::pow(table.theta, -2.0 * static_cast<double>(i) / static_cast<double>(table.rotary_dim));
+  const double plain = table.factors ? given / table.factors[i] : given;
   if (table.scaling_factor == 0) return plain;
   const double turns = table.original_max_position * plain / (2 * std::numbers::pi);  // over the trained context
   if (turns > table.high_freq_factor) return plain;
@@ -59,8 +60,8 @@ void fill_rope_table(const RopeTable& table, float* cos, float* sin) {
   for (int64_t i = 0; i < half; ++i) {
     const double step = frequency(table, i);
     for (int64_t p = 0; p < table.positions; ++p) {
-      cos[p * half + i] = round(std::cos(static_cast<double>(p) * step));
-      sin[p * half + i] = round(std::sin(static_cast<double>(p) * step));
+      cos[p * half + i] = round(table.amplitude * std::cos(static_cast<double>(p) * step));
+      sin[p * half + i] = round(table.amplitude * std::sin(static_cast<double>(p) * step));
     }
   }
 }

@@ -38,7 +38,9 @@ struct RopeTable {
   double theta = 10000.0;
   // Llama 3's stretching of the long wavelengths; factor 0: none.
   double scaling_factor = 0, low_freq_factor = 1, high_freq_factor = 4, original_max_position = 8192;
-  bool round_to_bf16 = false;  // as autoresearch's tables are
+  const double* factors = nullptr;  // [rotary_dim / 2] what each pair's frequency is divided by; null: 1
+  double amplitude = 1.0;           // multiplies cos and sin
+  bool round_to_bf16 = false;       // as autoresearch's tables are
 };
 // Writes cos and sin, [positions, rotary_dim / 2] each.
 void fill_rope_table(const RopeTable& table, float* cos, float* sin);

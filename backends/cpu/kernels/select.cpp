@@ -7,6 +7,13 @@
 #include <utility>
 #include <vector>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
 #include "base/error.h"
 
 namespace propane::cpu {
@@ -20,7 +27,17 @@ struct Known {
 
 // Best first.
 constexpr Known kTargets[] = {
-    {Target::avx512, "avx512"}, {Target::avx2, "avx2"}, {Target::neon, "neon"}, {Target::portable, "portable"}};
+    {Target::avx512vnni, "avx512vnni"}, {Target::avx512, "avx512"}, {Target::avx2vnni, "avx2vnni"},
+    {Target::avx2, "avx2"},             {Target::neondot, "neondot"}, {Target::neon, "neon"},
+    {Target::portable, "portable"}};
+
+#if defined(PROPANE_HAS_avx2vnni)
+// Bit 4 of EAX of leaf 7, subleaf 1, which the compilers' queries do not all know.
+bool has_avx_vnni() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);
+}
+#endif
 
 bool available(Target target) {
   switch (target) {
@@ -36,9 +53,25 @@ bool available(Target target) {
       return available(Target::avx2) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 #endif
+#if defined(PROPANE_HAS_avx2vnni)
+    case Target::avx2vnni:
+      return available(Target::avx2) && has_avx_vnni();
+#endif
+#if defined(PROPANE_HAS_avx512vnni)
+    case Target::avx512vnni:
+      return available(Target::avx512) && __builtin_cpu_supports("avx512vnni");
+#endif
 #if defined(PROPANE_HAS_neon)
     case Target::neon:
       return true;  // part of the base architecture of aarch64
+#endif
+#if defined(PROPANE_HAS_neondot)
+    case Target::neondot:
+#if defined(__linux__)
+      return getauxval(AT_HWCAP) & HWCAP_ASIMDDP;
+#else
+      return true;  // every Arm processor that runs macOS
+#endif
 #endif
     default:
       return false;
@@ -81,6 +114,19 @@ std::span<const std::string_view> available_targets() {
     return found;
   }();
   return names;
+}
+
+Target base_of(Target target) {
+  switch (target) {
+    case Target::avx2vnni:
+      return Target::avx2;
+    case Target::avx512vnni:
+      return Target::avx512;
+    case Target::neondot:
+      return Target::neon;
+    default:
+      return target;
+  }
 }
 
 Target selected_target() { return selected().load(std::memory_order_relaxed); }

@@ -27,13 +27,22 @@ TEST(Select, AScopedTargetEndsWithItsScope) {
   EXPECT_EQ(selected_target(), before);
 }
 
+TEST(Select, ATargetWithDotProductsOfBytesExtendsOneThatIsThereToo) {
+  for (std::string_view target : available_targets()) {
+    ScopedTarget scope(target);
+    const std::string_view base = name(base_of(selected_target()));
+    EXPECT_TRUE(target.starts_with(base)) << target;
+    EXPECT_NE(std::ranges::find(available_targets(), base), available_targets().end()) << target;
+  }
+}
+
 TEST(Select, AnUnknownTargetIsAUsageErrorThatListsTheAvailable) {
   EXPECT_THAT([] { ScopedTarget scope("sse9"); }, testing::ThrowsMessage<UsageError>(testing::AllOf(
                                                       testing::HasSubstr("\"sse9\""), testing::HasSubstr("portable"))));
 }
 
 TEST(Select, ATargetThatTheProcessorLacksIsAUsageError) {
-  for (std::string_view target : {"avx512", "avx2", "neon"}) {
+  for (std::string_view target : {"avx512vnni", "avx512", "avx2vnni", "avx2", "neondot", "neon"}) {
     if (std::ranges::find(available_targets(), target) != available_targets().end()) continue;
     EXPECT_THROW(ScopedTarget scope(target), UsageError) << target;
   }

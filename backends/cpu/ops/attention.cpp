@@ -8,6 +8,7 @@
 
 #include "backends/cpu/kernels/rope.h"
 #include "backends/cpu/ops/op.h"
+#include "graph/ops.h"
 
 namespace propane::cpu {
 
@@ -20,7 +21,7 @@ HeadRows<T> head_rows(T* data, const Shape& s) {
 
 // The operands of attention and its gradient, by slot.
 struct Operands {
-  int q, k, v, q_pos, kv_len, doc_start;
+  int q, k, v, q_pos, kv_len, doc_start, sinks;
   Shape q_shape, k_shape;
   AttentionArgs shape;
 
@@ -32,18 +33,27 @@ struct Operands {
     a.q_pos = m.i32(q_pos);
     a.kv_len = m.i32(kv_len);
     a.doc_start = m.i32(doc_start);
+    a.sinks = m.f32(sinks);
     return a;
   }
 };
 
 Operands operands(const StepView& s, int first_index) {
-  Operands o{
-      s.in(0),          s.in(1),          s.in(2), s.in(first_index), s.in(first_index + 1), s.in(first_index + 2),
-      s.shape(s.in(0)), s.shape(s.in(1)), {}};
+  Operands o{s.in(0),
+             s.in(1),
+             s.in(2),
+             s.in(first_index),
+             s.in(first_index + 1),
+             s.in(first_index + 2),
+             s.in(first_index + 3),
+             s.shape(s.in(0)),
+             s.shape(s.in(1)),
+             {}};
   o.shape.batch = o.q_shape[0], o.shape.q_len = o.q_shape[1], o.shape.n_head = o.q_shape[2],
   o.shape.head_dim = o.q_shape[3];
   o.shape.kv_max = o.k_shape[1], o.shape.n_kv_head = o.k_shape[2];
   o.shape.scale = static_cast<float>(s.real("scale"));
+  o.shape.softcap = static_cast<float>(s.step.attrs.real("softcap", 0.0));
   o.shape.window = s.integer("window");
   return o;
 }
@@ -76,26 +86,29 @@ struct Table {
   std::vector<float> cos, sin;
 };
 
-std::shared_ptr<const Table> rope_table(const StepView& s, int64_t head_dim) {
+std::shared_ptr<const Table> rope_table(const StepView& s, int64_t rotary_dim) {
   static std::mutex mutex;
   static std::map<std::string, std::weak_ptr<const Table>> tables;
   RopeTable t;
   t.positions = s.integer("max_position");
-  t.rotary_dim = head_dim;
+  t.rotary_dim = rotary_dim;
   t.theta = s.real("theta");
   t.scaling_factor = s.real("scaling_factor");
   t.low_freq_factor = s.real("low_freq_factor");
   t.high_freq_factor = s.real("high_freq_factor");
   t.original_max_position = s.real("original_max_position");
+  const std::vector<double> factors = rope_factors(s.step.attrs);
+  t.factors = factors.empty() ? nullptr : factors.data();
+  t.amplitude = s.step.attrs.real("amplitude", 1.0);
   Attrs same = s.step.attrs;
   same.set("interleaved", int64_t{0});
   same.set("transposed_sign", int64_t{0});
-  same.set("head_dim", head_dim);
+  same.set("rotary_dim", rotary_dim);
   std::lock_guard lock(mutex);
   auto& known = tables[same.str()];
   if (auto table = known.lock()) return table;
   auto table = std::make_shared<Table>();
-  table->cos.resize(static_cast<size_t>(t.positions * head_dim / 2));
+  table->cos.resize(static_cast<size_t>(t.positions * rotary_dim / 2));
   table->sin.resize(table->cos.size());
   fill_rope_table(t, table->cos.data(), table->sin.data());
   known = table;
@@ -105,9 +118,10 @@ std::shared_ptr<const Table> rope_table(const StepView& s, int64_t head_dim) {
 Compiled compile_rope(const StepView& s) {
   const int x = s.in(0), positions = s.in(1), y = s.out(0);
   const Shape& shape = s.shape(x);
-  const auto table = rope_table(s, shape[3]);
   Rope call;
-  call.tokens = shape[0] * shape[1], call.n_head = shape[2], call.head_dim = shape[3], call.rotary_dim = shape[3];
+  call.tokens = shape[0] * shape[1], call.n_head = shape[2], call.head_dim = shape[3];
+  call.rotary_dim = s.step.attrs.integer("rotary_dim", call.head_dim);
+  const auto table = rope_table(s, call.rotary_dim);
   call.interleaved = s.integer("interleaved") != 0;
   call.inverse = s.integer("transposed_sign") != 0;
   return {[=](const Memory& m) {

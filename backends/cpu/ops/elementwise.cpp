@@ -27,6 +27,12 @@ Compiled compile_scale(const StepView& s) {
   return {[=](const Memory& m) { scale(n, factor, m.f32(x), m.f32(out)); }};
 }
 
+Compiled compile_multiply(const StepView& s) {
+  const int x = s.in(0), y = s.in(1), out = s.out(0);
+  const int64_t n = s.shape(x).count();
+  return {[=](const Memory& m) { multiply(n, m.f32(x), m.f32(y), m.f32(out)); }};
+}
+
 Compiled compile_mix(const StepView& s) {
   const int x = s.in(0), a = s.in(1), y = s.in(2), b = s.in(3), out = s.out(0);
   const int64_t n = s.shape(x).count();
@@ -167,6 +173,7 @@ Compiled compile_cast(const StepView& s) {
 std::span<const OpEntry> elementwise_entries() {
   static const OpEntry entries[] = {{"add", compile_add},
                                     {"scale", compile_scale},
+                                    {"multiply", compile_multiply},
                                     {"mix", compile_mix},
                                     {"mix_grad", compile_mix_grad},
                                     {"activation", compile_activation},

@@ -6,13 +6,31 @@
 
 #include "backends/cpu/ops/op.h"
 #include "base/error.h"
+#include "quant/dequantize.h"
 
 namespace propane::cpu {
 
 namespace {
 
+// Rows of a table in the blocks of a file, as they lie there.
+Compiled compile_block_embedding(const StepView& s) {
+  const int table = s.in(0), ids = s.in(1), out = s.out(0);
+  const DType type = s.type(table).dtype;
+  const int64_t tokens = s.shape(ids).count(), vocab = s.shape(table)[0], dim = s.shape(table)[1];
+  const size_t row = row_bytes(type, dim);
+  return {[=](const Memory& m) {
+    for (int64_t t = 0; t < tokens; ++t) {
+      const int32_t id = m.i32(ids)[t];
+      if (id < 0 || id >= vocab) fail("embedding: token {} is outside the table of {}", id, vocab);
+      quant::dequantize(type, {m.at<std::byte>(table) + static_cast<size_t>(id) * row, row},
+                        {m.f32(out) + t * dim, static_cast<size_t>(dim)});
+    }
+  }};
+}
+
 Compiled compile_embedding(const StepView& s) {
   const int table = s.in(0), ids = s.in(1), out = s.out(0);
+  if (is_block(s.type(table).dtype) || s.type(table).dtype == DType::f16) return compile_block_embedding(s);
   Embedding call;
   call.tokens = s.shape(ids).count(), call.vocab = s.shape(table)[0], call.dim = s.shape(table)[1];
   call.table_is_bf16 = s.type(table).dtype == DType::bf16;

@@ -1,10 +1,11 @@
-// The linear family, on kernels/gemm.h.
+// The linear family, on kernels/gemm.h, and with quantized weights on kernels/quant_linear.h.
 
 #include <algorithm>
 
 #include "backends/cpu/kernels/elementwise.h"
 #include "backends/cpu/kernels/gemm.h"
 #include "backends/cpu/kernels/norm.h"
+#include "backends/cpu/kernels/quant_linear.h"
 #include "backends/cpu/ops/op.h"
 #include "base/error.h"
 
@@ -18,31 +19,21 @@ int64_t rows_of(const StepView& s, int slot) { return s.shape(slot).rows(); }
 struct Weight {
   int slot;
   int64_t out, in;
+  DType type;
   bool packed;
   Matrix matrix(const Memory& m) const { return packed ? Matrix{} : Matrix{m.f32(slot), in, true}; }
   const float* panels(const Memory& m) const { return packed ? m.f32(slot) : nullptr; }
+  QuantWeight blocks(const Memory& m) const { return {type, out, in, m.at<std::byte>(slot)}; }
 };
 
-Weight weight(const StepView& s, int slot) { return {slot, s.shape(slot)[0], s.shape(slot)[1], s.is_packed(slot)}; }
-
-Compiled compile_linear(const StepView& s) {
-  const int x = s.in(0), bias = s.in(2), y = s.out(0);
-  const Weight w = weight(s, s.in(1));
-  Gemm shape;
-  shape.m = rows_of(s, x), shape.n = w.out, shape.k = w.in, shape.ldc = w.out;
-  return {[=](const Memory& m) {
-            Gemm g = shape;
-            g.a = {m.f32(x), w.in};
-            g.b = w.matrix(m);
-            g.packed_b = w.panels(m);
-            g.c = m.f32(y);
-            g.epilogue.bias = m.f32(bias);
-            gemm(g, m.scratch);
-          },
-          gemm_scratch_bytes(shape, threads().size())};
+Weight weight(const StepView& s, int slot) {
+  const Type& type = s.type(slot);
+  if (is_quantized(type.dtype) && !s.is_packed(slot))
+    fail("cpu: {} of a {} weight needs a plan that prepares its weights", s.step.op->name, dtype_name(type.dtype));
+  return {slot, type.shape[0], type.shape[1], type.dtype, s.is_packed(slot)};
 }
 
-// linears over x (or over what `before` writes into scratch), one output a weight.
+// linears over x (or over what a norm writes into scratch), one output a weight.
 constexpr int kMostOutputs = 8;
 
 struct LinearsCall {
@@ -50,9 +41,11 @@ struct LinearsCall {
   int count;
   Weight weights[kMostOutputs];
   int outputs[kMostOutputs];
+  int bias = -1;    // quantized: of a single output
   int swiglu = -1;  // gated: the slot of h, outputs being gate and up or −1
 
   void run(const Memory& memory, const float* x, Scratch scratch) const {
+    if (is_quantized(weights[0].type)) return run_quantized(memory, x, scratch);
     LinearOutput list[kMostOutputs];
     for (int i = 0; i < count; ++i) {
       list[i].n = weights[i].out;
@@ -72,7 +65,30 @@ struct LinearsCall {
     linears(call, scratch);
   }
 
+  void run_quantized(const Memory& memory, const float* x, Scratch scratch) const {
+    QuantOutput list[kMostOutputs];
+    for (int i = 0; i < count; ++i) {
+      list[i].weight = weights[i].blocks(memory);
+      list[i].y = memory.f32(outputs[i]);
+      list[i].ldy = weights[i].out;
+      list[i].epilogue.bias = memory.f32(bias);
+    }
+    QuantLinears call = quantized_shape(list);
+    call.x = x;
+    if (swiglu >= 0) call.swiglu = memory.f32(swiglu);
+    quant_linears(call, scratch);
+  }
+
   size_t scratch_bytes() const {
+    if (is_quantized(weights[0].type)) {
+      QuantOutput list[kMostOutputs];
+      for (int i = 0; i < count; ++i)
+        list[i].weight = {weights[i].type, weights[i].out, weights[i].in, nullptr}, list[i].ldy = weights[i].out;
+      float some = 0;  // that there is a swiglu counts, not where
+      QuantLinears call = quantized_shape(list);
+      if (swiglu >= 0) call.swiglu = &some;
+      return quant_linears_scratch_bytes(call, threads().size());
+    }
     LinearOutput list[kMostOutputs];
     for (int i = 0; i < count; ++i) list[i].n = weights[i].out, list[i].ldc = weights[i].out;
     Linears call;
@@ -80,6 +96,15 @@ struct LinearsCall {
     call.outputs = {list, static_cast<size_t>(count)};
     call.ld_swiglu = weights[0].out;
     return linears_scratch_bytes(call, threads().size());
+  }
+
+ private:
+  QuantLinears quantized_shape(std::span<const QuantOutput> list) const {
+    QuantLinears call;
+    call.m = m, call.k = k, call.ldx = k;
+    call.outputs = list.first(static_cast<size_t>(count));
+    call.ld_swiglu = weights[0].out;
+    return call;
   }
 };
 
@@ -90,6 +115,29 @@ LinearsCall linears_call(const StepView& s, int first_weight, int count) {
   call.m = rows_of(s, x), call.k = s.shape(x).dim(-1), call.count = count;
   for (int i = 0; i < count; ++i) call.weights[i] = weight(s, s.in(first_weight + i));
   return call;
+}
+
+Compiled compile_linear(const StepView& s) {
+  const int x = s.in(0), bias = s.in(2), y = s.out(0);
+  const Weight w = weight(s, s.in(1));
+  if (is_quantized(w.type)) {
+    LinearsCall call = linears_call(s, 1, 1);
+    call.outputs[0] = y;
+    call.bias = bias;
+    return {[=](const Memory& m) { call.run(m, m.f32(x), m.scratch); }, call.scratch_bytes()};
+  }
+  Gemm shape;
+  shape.m = rows_of(s, x), shape.n = w.out, shape.k = w.in, shape.ldc = w.out;
+  return {[=](const Memory& m) {
+            Gemm g = shape;
+            g.a = {m.f32(x), w.in};
+            g.b = w.matrix(m);
+            g.packed_b = w.panels(m);
+            g.c = m.f32(y);
+            g.epilogue.bias = m.f32(bias);
+            gemm(g, m.scratch);
+          },
+          gemm_scratch_bytes(shape, threads().size())};
 }
 
 Compiled compile_linears(const StepView& s) {
@@ -116,7 +164,7 @@ Compiled compile_linears_grad_x(const StepView& s) {
   };
   std::vector<Term> terms;
   for (int i = 0; i < n; ++i)
-    terms.push_back({s.in(i), {s.in(n + i), s.shape(s.in(n + i))[0], s.shape(s.in(n + i))[1], false}});
+    terms.push_back({s.in(i), {s.in(n + i), s.shape(s.in(n + i))[0], s.shape(s.in(n + i))[1], DType::f32, false}});
   const int64_t rows = rows_of(s, s.in(0));
   size_t bytes = 0;
   for (const Term& term : terms) {
@@ -189,14 +237,15 @@ Compiled compile_norm_linears(const StepView& s) {
 
 }  // namespace
 
-std::pair<int, int> weight_inputs(const Segment::Step& step) {
-  const std::string_view name = step.op->name;
-  const int n = static_cast<int>(step.inputs.size());
-  if (name == "linear" || name == "head_loss") return {1, 2};
-  if (name == "linears" || name == "gated_linear") return {1, n};
-  if (name == "norm_linears") return {2, n};
+std::pair<int, int> weight_inputs(std::string_view op, size_t inputs) {
+  const int n = static_cast<int>(inputs);
+  if (op == "linear" || op == "head_loss") return {1, 2};
+  if (op == "linears" || op == "gated_linear") return {1, n};
+  if (op == "norm_linears") return {2, n};
   return {0, 0};
 }
+
+bool is_quantized(DType type) { return is_block(type) || type == DType::f16 || type == DType::bf16; }
 
 std::span<const OpEntry> linear_entries() {
   static const OpEntry entries[] = {{"linear", compile_linear},

@@ -36,7 +36,7 @@ struct Compiled {
 struct StepView {
   const Segment& segment;
   const Segment::Step& step;
-  const std::vector<bool>& packed;  // by slot: the weight comes in the panels of kernels/gemm.h
+  const std::vector<bool>& packed;  // by slot: the weight comes as Device::prepare has packed it
   Communicator& ranks;
 
   int in(int i) const { return i < static_cast<int>(step.inputs.size()) ? step.inputs[static_cast<size_t>(i)] : -1; }
@@ -60,12 +60,16 @@ std::span<const OpEntry> elementwise_entries();
 std::span<const OpEntry> norm_entries();
 std::span<const OpEntry> embedding_entries();
 std::span<const OpEntry> attention_entries();
+std::span<const OpEntry> expert_entries();
 std::span<const OpEntry> loss_entries();
 std::span<const OpEntry> optimizer_entries();
 std::span<const OpEntry> state_entries();
 std::span<const OpEntry> collective_entries();
 
-// Which inputs of an op are weight matrices that may come packed: [first, last).
-std::pair<int, int> weight_inputs(const Segment::Step& step);
+// Which of an op's inputs are weight matrices that may come packed: [first, last).
+std::pair<int, int> weight_inputs(std::string_view op, size_t inputs);
+
+// Whether weights of this type are packed by kernels/quant_linear.h, and are of no use plain.
+bool is_quantized(DType type);
 
 }  // namespace propane::cpu
